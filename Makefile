@@ -1,0 +1,38 @@
+# `make help` tells what there is. Everything but `make clean` sets the machine up first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+DEMO_PORT ?= 8080
+KIOSK_PORT ?= 8081
+
+.PHONY: help setup demo test lint bench lock clean
+
+help:  ## Say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup:  ## Set everything up: system packages, .venv, the project
+	@tools/setup.sh
+
+demo: setup  ## Run a server and one gate with a simulated camera until Ctrl-C (DEMO_PORT, KIOSK_PORT)
+	@exec $(BIN)/python demo/run.py --port $(DEMO_PORT) --kiosk-port $(KIOSK_PORT)
+
+test:  ## Set up, then lint, check types and run every test
+	@tools/setup.sh --tests
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest
+
+lint: setup  ## ruff, mypy, import laws
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## Print the benchmark tables
+	@$(BIN)/python -m tests.benchmarks
+
+lock: setup  ## Pin every dependency anew (needs uv)
+	@tools/lock.sh
+
+clean:  ## Remove the environment, caches and the demo's data
+	rm -rf .venv var build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Sets Gatesync up on a fresh Debian 12/13 or Raspberry Pi OS machine:
+# system packages, then the locked environment in .venv, then the project itself.
+#
+#   tools/setup.sh            what running needs
+#   tools/setup.sh --tests    also what only tests need (Chromium)
+#
+# Each step leaves a stamp that names what it was made from; a second run does nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+VENV=.venv
+with_tests=no
+[ "${1:-}" = "--tests" ] && with_tests=yes
+APT_LOG=""
+
+say() { printf '%s\n' "gatesync setup: $*"; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+may_install() {
+  command -v apt-get >/dev/null || return 1
+  [ "$(id -u)" = 0 ] && return 0
+  command -v sudo >/dev/null && sudo -n true 2>/dev/null
+}
+
+has_zbar() {
+  local found
+  found=$(find /usr/lib /usr/local/lib -name 'libzbar.so.0*' -print -quit 2>/dev/null)
+  [ -n "$found" ]
+}
+has_korean_font() {
+  [ -n "$(find /usr/share/fonts -iname 'Nanum*' -o -iname 'NotoSansCJK*' 2>/dev/null | head -n 1)" ]
+}
+has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+has_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
+zbar_package() {
+  if apt-cache show libzbar0t64 >/dev/null 2>&1; then echo libzbar0t64; else echo libzbar0; fi
+}
+
+apt_install() {
+  APT_LOG=$(mktemp)
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >"$APT_LOG" 2>&1 || return 1
+  local packages=() one
+  for one in "$@"; do
+    [ "$one" = zbar ] && one=$(zbar_package)
+    packages+=("$one")
+  done
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq install -y --no-install-recommends "${packages[@]}" >>"$APT_LOG" 2>&1
+}
+
+system_packages() {
+  local missing=() without=()
+  has_venv || { missing+=(python3-venv); without+=("python3-venv (needed: nothing works without it)"); }
+  has_zbar || { missing+=(zbar); without+=("libzbar0 (the second QR decoder is off; zxing-cpp still reads)"); }
+  has_korean_font || { missing+=(fonts-nanum); without+=("fonts-nanum (Korean names are missing in PDFs)"); }
+  if [ "$with_tests" = yes ] && ! has_chromium; then
+    missing+=(chromium)
+    without+=("chromium (browser tests are skipped; all others run)")
+  fi
+  [ ${#missing[@]} = 0 ] && return 0
+  if may_install; then
+    say "installing system packages: ${missing[*]}"
+    apt_install "${missing[@]}" && return 0
+  fi
+  local list
+  list=$(printf '; %s' "${without[@]}")
+  say "apt could not be used, so these are missing: ${list#; }${APT_LOG:+ (log: $APT_LOG)}"
+  has_venv
+}
+
+stamp_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+environment() {
+  local want
+  want="$(stamp_of requirements/lock.txt) $(python3 -c 'import sys; print(sys.base_prefix, sys.version_info[:2])')"
+  [ "$(cat $VENV/.lock-stamp 2>/dev/null)" = "$want" ] && return 0
+  say "making $VENV from requirements/lock.txt"
+  [ -x $VENV/bin/pip ] || python3 -m venv --clear $VENV
+  $VENV/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
+    -r requirements/lock.txt
+  printf '%s' "$want" >$VENV/.lock-stamp
+}
+
+project() {
+  local want
+  want="$(stamp_of pyproject.toml) $PWD"
+  [ "$(cat $VENV/.project-stamp 2>/dev/null)" = "$want" ] && return 0
+  say "installing the project"
+  $VENV/bin/python -m pip install -qq --disable-pip-version-check --no-deps \
+    --no-build-isolation --editable .
+  printf '%s' "$want" >$VENV/.project-stamp
+}
+
+system_packages || exit 1
+environment
+project
