@@ -20,7 +20,7 @@ from types import FrameType
 from api import Organiser
 from people import write_event, write_participants
 from processes import Child, DemoError, run, say
-from visitors import FRAMES_PER_SHOWING, Queue, Showing, queue_up
+from visitors import FRAMES_PER_SHOWING, SHOWINGS_MAX, Queue, Showing, queue_up
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWINGS_MIN = 200  # ten minutes of visitors
@@ -29,7 +29,8 @@ SAVE_EVERY_S = 5.0
 
 
 class Demo:
-    def __init__(self, data: Path, port: int, kiosk_port: int) -> None:
+    def __init__(self, data: Path, port: int, kiosk_port: int, showings_max: int) -> None:
+        self.showings_max = showings_max
         self.port = port
         self.kiosk_port = kiosk_port
         self.data = data
@@ -182,7 +183,7 @@ class Demo:
         self.watching_since = None
         self.counted = 0
         say("rendering what the camera will see")
-        self.in_folder = self.queue.render()
+        self.in_folder = self.queue.render(self.showings_max)
 
     def count_shown(self) -> None:
         """The camera shows one frame a second, so the time tells how far it is."""
@@ -256,6 +257,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--kiosk-port", type=int, default=8081)
     parser.add_argument("--data", type=Path, default=ROOT / "var" / "demo")
+    parser.add_argument(
+        "--visitors", type=int, default=SHOWINGS_MAX, help="how many are rendered at a time"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
@@ -263,7 +267,8 @@ def main() -> int:
     try:
         check_port(options.port, "DEMO_PORT")
         check_port(options.kiosk_port, "KIOSK_PORT")
-        demo = Demo(options.data.resolve(), options.port, options.kiosk_port)
+        data = options.data.resolve()
+        demo = Demo(data, options.port, options.kiosk_port, options.visitors)
         demo.prepare()
         demo.greet()
         demo.watch()

@@ -66,13 +66,13 @@ class Queue:
         del self.waiting[:shown]
         self.save()
 
-    def render(self) -> int:
+    def render(self, showings_max: int = SHOWINGS_MAX) -> int:
         """Make the camera's folder anew; say how many showings are in it."""
         shutil.rmtree(self.folder.parent, ignore_errors=True)
         self.folder.mkdir(parents=True)
         write_empty_scenes(self.folder.parent)
         (self.folder / "0000-0.jpg").hardlink_to(self.folder.parent / "empty-0.jpg")
-        showings = self.waiting[:SHOWINGS_MAX]
+        showings = self.waiting[:showings_max]
         for number, showing in enumerate(showings, start=1):
             seed = f"{self.batch}-{len(self.waiting)}-{number}"
             write_showing(self.folder, f"{number:04}", showing.payload, showing.style, seed)
