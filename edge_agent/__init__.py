@@ -1,0 +1,1 @@
+"""The edge agent: one process at one gate that decides, records, opens and uploads."""

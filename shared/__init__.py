@@ -1,0 +1,1 @@
+"""What gate and server must agree on: words, rules, messages. Pure: no I/O, clock or randomness."""

@@ -1,0 +1,328 @@
+"""The messages of API.md §3 between gate and server, and the times and checksums in them.
+
+Requests refuse unknown members; answers and lines ignore them, so that versions may differ.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from shared.model import Direction, EventStatus, GateDirection, Method, ScanKind
+
+
+class Request(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """Base of what is sent to us: an unknown member is an error."""
+
+
+class Answer(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Base of what we read from the other side: unknown members are ignored."""
+
+
+def format_time(ms: int) -> str:
+    """Epoch milliseconds → `2026-11-21T09:30:00.000Z`."""
+    moment = datetime.fromtimestamp(ms // 1_000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1_000:03d}Z"
+
+
+def parse_time(text: str) -> int:
+    """RFC 3339 with any offset → epoch milliseconds; ValueError if it is none."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset: write a time as 2026-11-21T09:30:00.000Z")
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
+
+
+def canonical(entry: dict[str, Any]) -> bytes:
+    """JSON with sorted keys, no white space, UTF-8 unescaped (API §3.5)."""
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def checksum(entry: dict[str, Any]) -> str:
+    """First 16 hex digits of SHA-256 over the entry without its checksum."""
+    rest = {name: value for name, value in entry.items() if name != "checksum"}
+    return hashlib.sha256(canonical(rest)).hexdigest()[:16]
+
+
+def row_hash(content: dict[str, Any]) -> str:
+    """A replicated row's hash, 32 hex digits; summed modulo 2^128 to the digest of the whole."""
+    return hashlib.sha256(canonical(content)).hexdigest()[:32]
+
+
+DIGEST_MODULUS = 1 << 128
+
+
+def cursor_text(generation: str, revision: int) -> str:
+    return f"{generation}.{revision}"
+
+
+def parse_cursor(text: str) -> tuple[str, int]:
+    """`generation.revision` → both; ValueError if it is no cursor."""
+    generation, dot, revision = text.rpartition(".")
+    if not dot or not generation or not revision.isdecimal():
+        raise ValueError(f"{text!r} is not a cursor")
+    return generation, int(revision)
+
+
+# --- Changes, down (API §3.4): one object a line, told apart by `type` ---------------------------
+
+
+class Line(Answer, tag_field="type", kw_only=True):
+    revision: int
+    hash: str
+
+
+class ParticipantLine(Line, tag="participant", kw_only=True):
+    participant_id: str
+    masked_name: str
+    status: str
+    permissions: list[str]
+    group: str | None = None
+
+
+class CredentialLine(Line, tag="credential", kw_only=True):
+    credential_id: str
+    participant_id: str
+    kind: str
+    digest: str
+    status: str
+    valid_from: str | None = None
+    valid_until: str | None = None
+
+
+class GateLine(Line, tag="gate", kw_only=True):
+    gate_id: str
+    name: str
+    direction: GateDirection
+    active: bool
+    capacity_per_minute: int
+    zone: str | None = None
+    required_permission: str | None = None
+    location: dict[str, Any] | None = None
+    beacon: dict[str, Any] | None = None
+
+
+class SettingsLine(Answer, kw_only=True, omit_defaults=False):
+    allow_multiple_checkins: bool = False
+    allow_reentry_after_exit: bool = True
+    offline_mode: bool = True
+    duplicate_window_seconds: int = 300
+    admission_margin_seconds: int = 3_600
+    signed_tickets: str = "late"
+    default_region: str = "KR"
+
+
+class EventLine(Line, tag="event", kw_only=True):
+    """`ticket_keys`: key id → verifying Ed25519 key, base64url, for signed tickets."""
+
+    event_id: str
+    event_name: str
+    start_date: str
+    end_date: str
+    time_zone: str
+    venue: str
+    status: EventStatus
+    settings: SettingsLine
+    ticket_keys: dict[str, str]
+    # `tag` names the line's type in msgspec, so the event's tag has another Python name.
+    event_tag: str = msgspec.field(name="tag")
+
+
+class PresenceLine(Line, tag="presence", kw_only=True):
+    participant_id: str
+    inside: bool
+    last_at: str | None = None
+    last_error_ms: int = 0
+    last_direction: Direction | None = None
+    last_gate_id: str | None = None
+    first_entry_at: str | None = None
+    last_entry_at: str | None = None
+    conflict: bool = False
+
+
+class DeviceLine(Line, tag="device", kw_only=True):
+    device_id: str
+    gate_id: str
+    state: Literal["active", "adopted", "revoked"]
+    contiguous_through: int = 0
+
+
+class OperatorLine(Line, tag="operator", kw_only=True):
+    operator_id: str
+    name: str
+    active: bool
+    pin_hash: str | None = None
+
+
+class PageLine(Answer, tag_field="type", tag="page", kw_only=True):
+    """The last line of a page; a body without it was interrupted: apply nothing."""
+
+    cursor: str
+    more: bool
+    server_received_at: str
+    server_time: str
+    digest: str | None = None
+
+
+AnyLine = (
+    ParticipantLine
+    | CredentialLine
+    | GateLine
+    | EventLine
+    | PresenceLine
+    | DeviceLine
+    | OperatorLine
+    | PageLine
+)
+
+# --- Scans, up (API §3.5) ------------------------------------------------------------------------
+
+
+class OverrideBody(Request):
+    operator_id: str
+    text: str
+
+
+class ScanEntry(Request, tag_field="type", tag="scan", kw_only=True):
+    """One scan as a journal holds it and as it goes up. `epoch` and `deviceId` stand around it."""
+
+    seq: int
+    checksum: str
+    scan_id: str
+    gate_id: str
+    kind: ScanKind
+    method: Method
+    direction: Direction
+    occurred_at: str
+    time_error_ms: int
+    time_quality: str
+    boot_id: str
+    boot_ms: int
+    wall_at: str
+    decided_error_ms: int
+    admitted: bool
+    reason: str
+    replica_cursor: str | None = None
+    processing_ms: float = 0
+    digest: str | None = None
+    participant_id: str | None = None
+    credential_id: str | None = None
+    claims: dict[str, Any] | None = None
+    walk_in: dict[str, Any] | None = None
+    override: OverrideBody | None = None
+
+
+class ResolutionEntry(Request, tag_field="type", tag="resolution", kw_only=True):
+    seq: int
+    checksum: str
+    scan_id: str
+    action: Literal["accept", "void"]
+    operator_id: str
+    at: str
+    text: str = ""
+
+
+class NoteEntry(Request, tag_field="type", tag="note", kw_only=True):
+    """Wrong PIN, barrier held, direction changed, range lost: what a gate wants remembered."""
+
+    seq: int
+    checksum: str
+    note: str
+    at: str | None = None
+    data: dict[str, Any] | None = None
+
+
+JournalEntry = ScanEntry | ResolutionEntry | NoteEntry
+
+
+class UploadRequest(Request, kw_only=True):
+    """Entries stay raw: one that can't be understood must not stop the rest (P6)."""
+
+    device_id: str
+    epoch: str
+    entries: list[dict[str, Any]]
+    lost: list[tuple[int, int]] = []
+
+
+class Outcome(Answer, kw_only=True):
+    seq: int
+    outcome: Literal["stored", "known", "unusable", "mismatch"]
+    code: str | None = None
+    verdict: str | None = None
+    kind: str | None = None
+
+
+class UploadAnswer(Answer, kw_only=True):
+    outcomes: list[Outcome]
+    contiguous_through: int
+    holes: list[tuple[int, int]]
+    visible_at: str
+    server_received_at: str
+    server_time: str
+
+
+# --- Device status (API §3.6) --------------------------------------------------------------------
+
+
+class ClockStatus(Request, kw_only=True, omit_defaults=False):
+    quality: str
+    offset_ms: int | None = None
+    error_ms: int | None = None
+
+
+class ReaderStatus(Request, kw_only=True, omit_defaults=False):
+    name: str
+    state: str
+    detail: str = ""
+    figures: dict[str, float] = {}
+
+
+class StatusRequest(Request, kw_only=True):
+    epoch: str
+    head: int
+    waiting: int
+    clock: ClockStatus
+    cursor: str | None = None
+    replica_age_s: float | None = None
+    readers: list[ReaderStatus] = []
+    disk: dict[str, Any] = {}
+    power: dict[str, Any] = {}
+    version: str = ""
+
+
+class StatusAnswer(Answer, kw_only=True):
+    contiguous_through: int
+    server_received_at: str
+    server_time: str
+
+
+# --- Enrolment and tokens ------------------------------------------------------------------------
+
+
+class EnrolRequest(Request, kw_only=True):
+    code: str
+    public_key: str
+    name: str = ""
+
+
+class EnrolAnswer(Answer, kw_only=True):
+    """Keys are raw 32 bytes in base64url; the certificate is a compact JWS by the server's key."""
+
+    device_id: str
+    gate_id: str
+    event_id: str
+    server_key: str
+    digest_key: str
+    certificate: str
+
+
+class TokenAnswer(msgspec.Struct):
+    """Members as RFC 6749 writes them."""
+
+    access_token: str
+    token_type: str
+    expires_in: int

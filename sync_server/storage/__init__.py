@@ -1,0 +1,1 @@
+"""The one place with SQL: schema, the writing and reading threads, and queries by room."""
