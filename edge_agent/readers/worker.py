@@ -1,0 +1,186 @@
+"""The camera's child process: one thread captures, the main thread decodes, the newest frame wins.
+
+    python -m edge_agent.readers.worker SOURCE [RESUME]
+
+It writes the messages of `protocol` to standard output and ends when its standard input closes,
+which is how it never outlives the agent. What a decoder's C code prints goes elsewhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+
+from edge_agent import system_clock
+from edge_agent.readers import sources
+from edge_agent.readers.decode import decode
+from edge_agent.readers.protocol import Beat, Message, Seen, State, to_line
+from edge_agent.readers.scene import Scene
+
+BEAT_S = 0.5
+_CAPTURE_STUCK_S = 12.0
+"""A driver that keeps a read call for so long never comes back (stream time-outs are 5 s)."""
+_RATE_WINDOW_S = 2.0
+_PR_SET_PDEATHSIG = 1
+
+
+class NewestFrame:
+    """A place for one item: what was not fetched in time is replaced. Notices are kept apart."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Condition()
+        self._frame: sources.Frame | None = None
+        self.notice: sources.Notice | None = None
+        self.dropped = 0
+        self.touched_s = system_clock.monotonic_s()
+        self.fault: BaseException | None = None
+
+    def put(self, item: sources.Item) -> None:
+        with self._ready:
+            self.touched_s = system_clock.monotonic_s()
+            if isinstance(item, sources.Notice):
+                self.notice = item
+                return
+            self.dropped += self._frame is not None
+            self._frame, self.notice = item, None
+            self._ready.notify()
+
+    def take(self, timeout_s: float) -> sources.Frame | None:
+        with self._ready:
+            if self._frame is None:
+                self._ready.wait(timeout_s)
+            frame, self._frame = self._frame, None
+            return frame
+
+
+class Worker:
+    """Decodes frames and tells the parent."""
+
+    def __init__(self, slot: NewestFrame, out_fd: int) -> None:
+        self._slot = slot
+        self._out_fd = out_fd
+        self._scene = Scene()
+        self._still: tuple[str, list[str]] = ("", [])
+        self._position = ""
+        self._frames = 0
+        self._reads = 0
+        self._decode_ms = 0.0
+        self._last_code_ms = -1
+        self._rate = 0.0
+        self._window_s = system_clock.monotonic_s()
+        self._window_frames = 0
+
+    def run(self) -> None:
+        beat_s = 0.0
+        while True:
+            frame = self._slot.take(BEAT_S / 2)
+            if frame is not None:
+                self._see(frame)
+            if self._slot.fault is not None:
+                raise self._slot.fault
+            now_s = system_clock.monotonic_s()
+            if now_s - beat_s >= BEAT_S:
+                beat_s = now_s
+                self._beat(now_s)
+
+    def _see(self, frame: sources.Frame) -> None:
+        self._frames += 1
+        self._window_frames += 1
+        if frame.position != self._position:
+            # Said before the decoding: should this frame kill us, our successor goes on after it.
+            self._position = frame.position
+            if frame.still:
+                self._beat(system_clock.monotonic_s())
+        codes = self._codes(frame)
+        if codes:
+            self._reads += 1
+            self._last_code_ms = frame.boot_ms
+            self._send(Seen(codes, frame.boot_ms))
+
+    def _codes(self, frame: sources.Frame) -> list[str]:
+        if frame.still and frame.still == self._still[0]:
+            return self._still[1]
+        start_s = system_clock.monotonic_s()
+        found = decode(frame.gray, thorough=bool(frame.still))
+        if found.payloads:
+            self._scene.hit()
+        elif not frame.still and self._scene.look(frame.gray, frame.boot_ms):
+            found = decode(frame.gray, thorough=True)
+        self._decode_ms = (system_clock.monotonic_s() - start_s) * 1000
+        codes = [payload.decode("utf-8", "replace") for payload in found.payloads]
+        self._still = (frame.still, codes)
+        return codes
+
+    def _beat(self, now_s: float) -> None:
+        passed_s = now_s - self._window_s
+        if passed_s >= _RATE_WINDOW_S:
+            self._rate = self._window_frames / passed_s
+            self._window_s, self._window_frames = now_s, 0
+        state, detail = self._state(now_s)
+        figures = {
+            "frames_per_s": round(self._rate, 1),
+            "frames": float(self._frames),
+            "frames_with_code": float(self._reads),
+            "frames_dropped": float(self._slot.dropped),
+            "decode_ms": round(self._decode_ms, 2),
+        }
+        if self._last_code_ms >= 0:
+            figures["last_code_s_ago"] = (system_clock.boot_ms() - self._last_code_ms) / 1000
+        self._send(Beat(state, detail, figures, self._position))
+
+    def _state(self, now_s: float) -> tuple[State, str]:
+        if now_s - self._slot.touched_s > _CAPTURE_STUCK_S:
+            # The thread sits in the driver and can't be ended: the parent starts a new process.
+            raise TimeoutError("The camera stopped answering.")
+        notice = self._slot.notice
+        if notice is not None:
+            return notice.state, notice.detail
+        if self._frames == 0:
+            return "waiting", "The camera is being opened."
+        return "running", self._scene.trouble()
+
+    def _send(self, message: Message) -> None:
+        os.write(self._out_fd, to_line(message))
+
+
+def capture(slot: NewestFrame, source: str, resume: str) -> None:
+    """Body of the capture thread. A fault goes to the main thread, which reports it and ends."""
+    try:
+        for item in sources.open_source(source, resume):
+            slot.put(item)
+    except BaseException as fault:  # noqa: BLE001 - carried to the main thread, raised there
+        slot.fault = fault
+
+
+def end_with_parent() -> None:
+    """Body of the thread that waits for the parent to close our standard input."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    source, resume = arguments[0], (arguments[1] if len(arguments) > 1 else "")
+    # A parent killed by SIGKILL while we sit in C code that holds the interpreter's lock.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    # Libraries that print to standard output must not be taken for messages.
+    out_fd = os.dup(1)
+    os.dup2(2, 1)
+    slot = NewestFrame()
+    worker = Worker(slot, out_fd)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=capture, args=(slot, source, resume), daemon=True).start()
+    try:
+        worker.run()
+    except BrokenPipeError:
+        os._exit(0)  # the parent has gone
+    except Exception as fault:  # noqa: BLE001 - told to the parent, which starts a successor
+        os.write(out_fd, to_line(Beat("failed", str(fault) or repr(fault), {})))
+        os._exit(3)  # the capture thread may be stuck: no orderly end waits for it
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
