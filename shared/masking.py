@@ -14,7 +14,7 @@ def mask_name(name: str) -> str:
 
 
 def _mask_middle(word: str) -> str:
-    if len(word) <= 2:  # noqa: PLR2004 — a name of two characters has no middle
+    if len(word) <= 2:
         return word[0] + "*" * (len(word) - 1)
     return word[0] + "*" * (len(word) - 2) + word[-1]
 

@@ -205,7 +205,7 @@ def _last_words(resolutions: Iterable[ResolutionFact]) -> dict[str, ResolutionFa
     return last
 
 
-def _step(  # noqa: PLR0913 — one step of the walk reads the walk, the scan and what is known
+def _step(
     walk: _Walk,
     scan: ScanFact,
     participant_id: str | None,
@@ -265,7 +265,8 @@ def _reason_in_hindsight(
     history: History,
 ) -> Reason:
     """Why the rules would have refused, with all known now; OK if at some moment within the
-    scan's error they would have admitted (visitor's favour)."""
+    scan's error they would have admitted (visitor's favour).
+    """
     gate = history.gates.get(scan.gate_id)
     participant = history.participants.get(participant_id) if participant_id else None
     credential = history.credentials.get(credential_id) if credential_id else None

@@ -1,0 +1,38 @@
+"""Times, cursors and checksums as API.md writes them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import wire
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_times_read_back(ms: int) -> None:
+    assert wire.parse_time(wire.format_time(ms)) == ms
+
+
+def test_any_offset_is_understood_and_none_is_refused() -> None:
+    assert wire.parse_time("2026-11-21T18:30:00+09:00") == wire.parse_time("2026-11-21T09:30:00Z")
+    with pytest.raises(ValueError, match="offset"):
+        wire.parse_time("2026-11-21T09:30:00")
+
+
+def test_a_checksum_is_over_the_sorted_entry_without_itself() -> None:
+    entry = {"b": "홍", "a": 1}
+    assert wire.canonical(entry) == '{"a":1,"b":"홍"}'.encode()
+    assert wire.checksum(entry) == wire.checksum({**entry, "checksum": "x"})
+    assert wire.checksum(entry) != wire.checksum({**entry, "a": 2})
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), st.lists, max_leaves=5))
+def test_canonical_is_json(value: object) -> None:
+    assert json.loads(wire.canonical({"v": value})) == {"v": value}
+
+
+@pytest.mark.parametrize("text", ["", "5", "g.", ".5", "g.x", "g.-1"])
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        wire.parse_cursor(text)
