@@ -62,7 +62,7 @@ class _Printer:
             answer: dict[str, object] = {"source": source, "codes": codes, "ms": round(ms, 2)}
             if error:
                 answer["error"] = error
-            text = json.dumps(answer, ensure_ascii=False)
+            text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         else:
             told = error or " ".join(_printable(code) for code in codes) or "nothing read"
             text = f"{source}: {told} ({ms:.1f} ms)"
