@@ -1,0 +1,1 @@
+"""What scans count as: partner calls decided, uploads merged, conflicts listed and resolved."""
