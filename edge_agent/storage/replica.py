@@ -1,0 +1,252 @@
+"""The gate's copy of event, gates, participants, credentials, presences and operators.
+
+One thread writes (`Replica`, the sync's); any number read (`ReplicaReader`, one per thread).
+A page and its cursor are one transaction (P7). A snapshot is built in the set of tables that is
+not live and swapped in with its last page, so that the old list serves until the new one is whole.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_agent.storage import replica_rows, sqlite_file
+from edge_agent.storage.replica_reader import ReplicaReader
+from shared import wire
+
+_MODULUS = wire.DIGEST_MODULUS
+_TABLES = ("credentials", "participants", "presences", "reference")
+
+
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """How far the server has confirmed one epoch of the journal."""
+
+    acknowledged_through: int
+    visible_at: str | None  # the cursor from which on the replica contains those entries
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a page. `digest_ok` is None where the page named none."""
+
+    digest_ok: bool | None
+    went_live: bool  # this page ended a snapshot
+    rows: int
+
+
+class Replica:
+    """`replica.db`, as its one writer sees it."""
+
+    def __init__(self, path: Path, conn: sqlite3.Connection) -> None:
+        self.path = path
+        self._conn = conn
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path) -> "Replica":
+        """Open or make the replica; one that is damaged is set aside and fetched anew."""
+        try:
+            return cls._open(path)
+        except sqlite3.DatabaseError as error:
+            if not sqlite_file.is_damage(error):
+                raise
+            sqlite_file.set_aside(path)
+            return cls._open(path)
+
+    @classmethod
+    def _open(cls, path: Path) -> "Replica":
+        conn = sqlite_file.connect(path, synchronous="NORMAL")
+        try:
+            sqlite_file.migrate(conn, "replica", path)
+            conn.execute("SELECT * FROM state").fetchone()
+        except BaseException:
+            conn.close()
+            raise
+        return cls(path, conn)
+
+    def reader(self) -> ReplicaReader:
+        return ReplicaReader(self.path)
+
+    def close(self) -> None:
+        with self._lock:
+            self._conn.close()
+
+    @property
+    def generation(self) -> str | None:
+        """Of the live set; None before the first snapshot is whole."""
+        generation: str | None = self._state("generation")
+        return generation
+
+    def live_cursor(self) -> str | None:
+        """What the decisions are made on."""
+        with self._lock:
+            generation, revision = self._conn.execute(
+                "SELECT generation, revision FROM state"
+            ).fetchone()
+        return None if generation is None else wire.cursor_text(generation, revision)
+
+    def cursor(self) -> str | None:
+        """What to ask the server for next: of the snapshot being built, else of the live set."""
+        with self._lock:
+            building, generation, revision = self._conn.execute(
+                "SELECT building, building_generation, building_revision FROM state"
+            ).fetchone()
+        if not building:
+            return self.live_cursor()
+        return None if generation is None else wire.cursor_text(generation, revision)
+
+    def server_time_ms(self) -> int:
+        """The server's time of the last complete page; 0 before the first."""
+        time_ms: int = self._state("server_time_ms")
+        return time_ms
+
+    def start_snapshot(self) -> None:
+        """Fetch everything anew (after a digest that differs): `cursor()` is None from here on."""
+        with self._lock, sqlite_file.transaction(self._conn):
+            self._begin_building(None)
+
+    def wipe(self) -> None:
+        """Forget every person (a revoked device); upload progress stays."""
+        with self._lock, sqlite_file.transaction(self._conn):
+            for table in _TABLES:
+                for side in "ab":
+                    self._conn.execute(f"DELETE FROM {table}_{side}")  # noqa: S608
+            self._conn.execute(
+                "UPDATE state SET generation = NULL, revision = 0, sum = zeroblob(16), building = 0,"
+                " server_time_ms = 0, reference_version = reference_version + 1"
+            )
+
+    def apply_page(self, lines: Sequence[wire.AnyLine], page: wire.PageLine) -> Applied:
+        """Rows and cursor in one transaction. A page of another generation than the live one
+        belongs to a snapshot; without a live set yet, so does the first.
+        """
+        generation, revision = wire.parse_cursor(page.cursor)
+        server_time_ms = wire.parse_time(page.server_time)
+        with self._lock, sqlite_file.transaction(self._conn):
+            live, live_generation, building, building_generation = self._conn.execute(
+                "SELECT live, generation, building, building_generation FROM state"
+            ).fetchone()
+            snapshot = bool(building) or generation != live_generation
+            if snapshot and generation != building_generation:
+                self._begin_building(generation)
+            side = _other(live) if snapshot else live
+            prefix = "building_" if snapshot else ""
+            total, referenced = self._upsert(side, prefix, lines)
+            self._conn.execute(
+                f"UPDATE state SET {prefix}revision = ?, {prefix}sum = ?,"  # noqa: S608
+                " reference_version = reference_version + ?",
+                (revision, total.to_bytes(16), referenced and not snapshot),
+            )
+            if not page.more:
+                if snapshot:
+                    self._go_live(live, live_generation, generation)
+                self._conn.execute("UPDATE state SET server_time_ms = ?", (server_time_ms,))
+                self._prune_acks()
+        if snapshot and not page.more:
+            self._empty(live)
+        digest_ok = None if page.digest is None else page.digest.lower() == f"{total:032x}"
+        return Applied(digest_ok, snapshot and not page.more, len(lines))
+
+    def sync_state(self, epoch: str) -> SyncState:
+        with self._lock:
+            row = self._conn.execute(
+                "SELECT through, generation, revision FROM acks WHERE epoch = ?"
+                " ORDER BY through DESC LIMIT 1",
+                (epoch,),
+            ).fetchone()
+        return SyncState(0, None) if row is None else SyncState(row[0], f"{row[1]}.{row[2]}")
+
+    def record_ack(self, epoch: str, through: int, visible_at: str) -> None:
+        """The server holds this epoch up to `through`. A lower number than before means a server
+        that came back older: the later acknowledgements are forgotten, the entries offered again.
+        """
+        generation, revision = wire.parse_cursor(visible_at)
+        with self._lock, sqlite_file.transaction(self._conn):
+            self._conn.execute(
+                "DELETE FROM acks WHERE epoch = ? AND through >= ?", (epoch, through)
+            )
+            self._conn.execute(
+                "INSERT INTO acks VALUES (?, ?, ?, ?)", (epoch, through, generation, revision)
+            )
+            self._conn.execute("UPDATE state SET reference_version = reference_version + 1")
+
+    # --- inside a transaction ---------------------------------------------------------------
+
+    def _begin_building(self, generation: str | None) -> None:
+        live = self._state("live")
+        self._clear(_other(live))
+        self._conn.execute(
+            "UPDATE state SET building = 1, building_generation = ?, building_revision = 0,"
+            " building_sum = zeroblob(16)",
+            (generation,),
+        )
+
+    def _upsert(self, side: str, prefix: str, lines: Iterable[wire.AnyLine]) -> tuple[int, bool]:
+        """Write the rows; return the new sum of hashes, and whether reference data changed."""
+        total = int.from_bytes(self._state(f"{prefix}sum"))
+        batches = replica_rows.batches(lines)
+        for batch in batches.values():
+            conn, table = self._conn, f"{batch.table}_{side}"
+            keys = " AND ".join(f"{name} = ?" for name in batch.key)
+            select = f"SELECT hash FROM {table} WHERE {keys}"  # noqa: S608
+            places = ", ".join("?" * batch.width)
+            insert = f"INSERT OR REPLACE INTO {table} VALUES ({places})"  # noqa: S608
+            # One line a key and page, so the old hashes may all be read before the writing.
+            for row in batch.rows.values():
+                old = conn.execute(select, row[: len(batch.key)]).fetchone()
+                total += int.from_bytes(row[-1]) - (int.from_bytes(old[0]) if old else 0)
+            conn.executemany(insert, batch.rows.values())
+        return total % _MODULUS, "reference" in batches
+
+    def _go_live(self, old: str, old_generation: str | None, generation: str) -> None:
+        new = _other(old)
+        if old_generation is not None and generation != old_generation:
+            self._keep_known_bad(old, new)
+        self._conn.execute(
+            "UPDATE state SET live = ?, generation = building_generation,"
+            " revision = building_revision, sum = building_sum, building = 0,"
+            " building_generation = NULL, reference_version = reference_version + 1",
+            (new,),
+        )
+
+    def _keep_known_bad(self, old: str, new: str) -> None:
+        """A server that came back older may have forgotten: what this gate knew to be revoked,
+        cancelled or blocked stays refused until a newer change of that row (P4, DESIGN §5).
+        """
+        self._conn.execute(
+            f"UPDATE credentials_{new} SET status = 'revoked' WHERE credential_id IN"  # noqa: S608
+            f" (SELECT credential_id FROM credentials_{old} WHERE status = 'revoked')"
+        )
+        self._conn.execute(
+            f"UPDATE participants_{new} SET status = o.status"  # noqa: S608
+            f" FROM participants_{old} o WHERE o.participant_id = participants_{new}.participant_id"
+            f" AND o.status <> 'registered' AND participants_{new}.status = 'registered'"
+        )
+
+    def _prune_acks(self) -> None:
+        """Of the acknowledgements that the replica contains by now, only the last is of use."""
+        self._conn.execute(
+            "DELETE FROM acks WHERE EXISTS (SELECT 1 FROM acks later, state s"
+            " WHERE later.epoch = acks.epoch AND later.through > acks.through"
+            " AND later.generation = s.generation AND later.revision <= s.revision)"
+        )
+
+    def _clear(self, side: str) -> None:
+        for table in _TABLES:
+            self._conn.execute(f"DELETE FROM {table}_{side}")  # noqa: S608 — a truncate: fast
+
+    def _empty(self, side: str) -> None:
+        with self._lock, sqlite_file.transaction(self._conn):
+            if self._state("live") != side and not self._state("building"):
+                self._clear(side)
+
+    def _state(self, column: str) -> Any:
+        with self._lock:
+            return self._conn.execute(f"SELECT {column} FROM state").fetchone()[0]  # noqa: S608
+
+
+def _other(side: str) -> str:
+    return "b" if side == "a" else "a"

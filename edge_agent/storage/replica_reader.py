@@ -1,0 +1,247 @@
+"""Reading the replica: one reader per thread, each answer one read transaction with its cursor."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge_agent.storage import sqlite_file
+from shared import wire
+from shared.model import (
+    Credential,
+    CredentialKind,
+    CredentialStatus,
+    Direction,
+    Event,
+    Gate,
+    Participant,
+    ParticipantStatus,
+    Presence,
+    Settings,
+    SignedTickets,
+)
+
+_FOUND = """
+SELECT s.live, s.generation, s.revision, s.reference_version, s.server_time_ms,
+  c.credential_id, c.participant_id, c.kind, c.status, c.valid_from_ms, c.valid_until_ms,
+  p.participant_id, p.masked_name, p.status, p.permissions,
+  r.revision, r.inside, r.last_ms, r.last_error_ms, r.last_direction, r.last_gate_id,
+  r.first_entry_ms, r.last_entry_ms, r.conflict
+FROM state s
+"""
+_BY_DIGEST = (
+    _FOUND
+    + """
+LEFT JOIN credentials_{0} c ON c.digest = ?
+LEFT JOIN participants_{0} p ON p.participant_id = c.participant_id
+LEFT JOIN presences_{0} r ON r.participant_id = c.participant_id
+ORDER BY c.status, c.revision DESC LIMIT 1
+"""
+)  # 'active' stands before 'revoked': a badge that was reassigned has one row of each
+_BY_PERSON = (
+    _FOUND
+    + """
+LEFT JOIN credentials_{0} c ON 0
+LEFT JOIN participants_{0} p ON p.participant_id = ?
+LEFT JOIN presences_{0} r ON r.participant_id = p.participant_id
+"""
+)
+_DIGEST = {side: _BY_DIGEST.format(side) for side in "ab"}
+_PERSON = {side: _BY_PERSON.format(side) for side in "ab"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the replica says of one credential or person, and how far it had read then."""
+
+    generation: str | None
+    revision: int
+    reference_version: int
+    server_time_ms: int
+    credential: Credential | None = None
+    participant: Participant | None = None
+    masked_name: str | None = None
+    presence: Presence | None = None
+    presence_revision: int = 0
+
+    @property
+    def cursor(self) -> str | None:
+        if self.generation is None:
+            return None
+        return wire.cursor_text(self.generation, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The server holds the epoch up to `through`; the replica contains that from `revision` on."""
+
+    through: int
+    generation: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The few rows that every decision needs: kept in memory, read anew when they changed."""
+
+    version: int
+    generation: str | None
+    event: Event | None
+    ticket_keys: dict[str, bytes]
+    gates: dict[str, Gate]
+    devices: dict[str, wire.DeviceLine]
+    operators: dict[str, wire.OperatorLine]
+    acks: dict[str, list[Ack]]  # by epoch, lowest first
+
+
+class ReplicaReader:
+    """Reads of one thread. Never waits for the writer."""
+
+    def __init__(self, path: Path) -> None:
+        self._conn = sqlite_file.connect_reader(path)
+        self._conn.execute("PRAGMA cache_size=-16384")  # KiB
+        self._live = self._read_live()
+
+    def close(self) -> None:
+        self._conn.close()
+
+    def by_digest(self, digest: bytes) -> Found:
+        return self._find(_DIGEST, digest)
+
+    def by_person(self, participant_id: str) -> Found:
+        return self._find(_PERSON, participant_id)
+
+    def _find(self, statements: dict[str, str], key: bytes | str) -> Found:
+        row = self._conn.execute(statements[self._live], (key,)).fetchone()
+        if row[0] != self._live:  # a snapshot went live since: ask the other set
+            self._live = row[0]
+            return self._find(statements, key)
+        return _found(row)
+
+    def reference(self) -> Reference:
+        self._conn.execute("BEGIN")
+        try:
+            live, version, generation = self._conn.execute(
+                "SELECT live, reference_version, generation FROM state"
+            ).fetchone()
+            rows = self._conn.execute(
+                f"SELECT type, body FROM reference_{live}"  # noqa: S608
+            ).fetchall()
+            acks: dict[str, list[Ack]] = {}
+            for epoch, *ack in self._conn.execute(
+                "SELECT epoch, through, generation, revision FROM acks ORDER BY epoch, through"
+            ):
+                acks.setdefault(epoch, []).append(Ack(*ack))
+        finally:
+            self._conn.execute("COMMIT")
+        return _reference(version, generation, rows, acks)
+
+    def participants(self) -> int:
+        sql = f"SELECT count(*) FROM participants_{self._read_live()}"  # noqa: S608
+        count: int = self._conn.execute(sql).fetchone()[0]
+        return count
+
+    def _read_live(self) -> str:
+        live: str = self._conn.execute("SELECT live FROM state").fetchone()[0]
+        return live
+
+
+def _found(row: Sequence[Any]) -> Found:
+    credential = participant = presence = None
+    if row[5] is not None:
+        credential = Credential(
+            row[5], row[6], CredentialKind(row[7]), CredentialStatus(row[8]), row[9], row[10]
+        )
+    if row[11] is not None:
+        permissions = frozenset(row[14].split("\n")) if row[14] else frozenset[str]()
+        participant = Participant(row[11], ParticipantStatus(row[13]), permissions)
+    if row[15] is not None:
+        direction = Direction(row[19]) if row[19] else None
+        presence = Presence(
+            bool(row[16]), row[17], row[18], direction, row[20], row[21], row[22], bool(row[23])
+        )
+    return Found(
+        generation=row[1],
+        revision=row[2],
+        reference_version=row[3],
+        server_time_ms=row[4],
+        credential=credential,
+        participant=participant,
+        masked_name=row[12],
+        presence=presence,
+        presence_revision=row[15] or 0,
+    )
+
+
+def _reference(
+    version: int,
+    generation: str | None,
+    rows: Sequence[tuple[str, str]],
+    acks: dict[str, list[Ack]],
+) -> Reference:
+    event: Event | None = None
+    keys: dict[str, bytes] = {}
+    gates: dict[str, Gate] = {}
+    devices: dict[str, wire.DeviceLine] = {}
+    operators: dict[str, wire.OperatorLine] = {}
+    for kind, body in rows:
+        if kind == "event":
+            line = msgspec.json.decode(body, type=wire.EventLine)
+            event, keys = event_of(line), _ticket_keys(line)
+        elif kind == "gate":
+            gate = msgspec.json.decode(body, type=wire.GateLine)
+            gates[gate.gate_id] = gate_of(gate)
+        elif kind == "device":
+            device = msgspec.json.decode(body, type=wire.DeviceLine)
+            devices[device.device_id] = device
+        elif kind == "operator":
+            operator = msgspec.json.decode(body, type=wire.OperatorLine)
+            operators[operator.operator_id] = operator
+    return Reference(version, generation, event, keys, gates, devices, operators, acks)
+
+
+def event_of(line: wire.EventLine) -> Event:
+    settings = line.settings
+    return Event(
+        event_id=line.event_id,
+        tag=line.event_tag,
+        name=line.event_name,
+        start_ms=wire.parse_time(line.start_date),
+        end_ms=wire.parse_time(line.end_date),
+        time_zone=line.time_zone,
+        venue=line.venue,
+        status=line.status,
+        settings=Settings(
+            allow_multiple_checkins=settings.allow_multiple_checkins,
+            allow_reentry_after_exit=settings.allow_reentry_after_exit,
+            offline_mode=settings.offline_mode,
+            duplicate_window_s=settings.duplicate_window_seconds,
+            admission_margin_s=settings.admission_margin_seconds,
+            signed_tickets=SignedTickets(settings.signed_tickets),
+            default_region=settings.default_region,
+        ),
+    )
+
+
+def gate_of(line: wire.GateLine) -> Gate:
+    return Gate(
+        gate_id=line.gate_id,
+        name=line.name,
+        direction=line.direction,
+        zone=line.zone,
+        required_permission=line.required_permission,
+        capacity_per_minute=line.capacity_per_minute,
+        active=line.active,
+        location=line.location,
+        beacon=line.beacon,
+    )
+
+
+def _ticket_keys(line: wire.EventLine) -> dict[str, bytes]:
+    return {
+        name: base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
+        for name, key in line.ticket_keys.items()
+    }
