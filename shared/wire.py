@@ -48,11 +48,6 @@ def checksum(entry: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(rest)).hexdigest()[:16]
 
 
-def row_hash(content: dict[str, Any]) -> str:
-    """A replicated row's hash, 32 hex digits; summed modulo 2^128 to the digest of the whole."""
-    return hashlib.sha256(canonical(content)).hexdigest()[:32]
-
-
 DIGEST_MODULUS = 1 << 128
 
 
@@ -74,6 +69,14 @@ def parse_cursor(text: str) -> tuple[str, int]:
 class Line(Answer, tag_field="type", kw_only=True):
     revision: int
     hash: str
+
+
+def row_hash(line: Line) -> str:
+    """A replicated row's hash, 32 hex digits over its line with revision 0 and hash "".
+
+    Gates keep it as it came and never compute it, so that versions may differ.
+    """
+    return hashlib.sha256(msgspec.json.encode(line, order="sorted")).hexdigest()[:32]
 
 
 class ParticipantLine(Line, tag="participant", kw_only=True):

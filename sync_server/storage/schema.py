@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 SCHEMA_VERSION = 1
+PARTNER_DEVICE_PREFIX = "partner:"  # partner calls are kept as scans of such a device
 
 metadata = MetaData()
 

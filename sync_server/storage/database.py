@@ -1,0 +1,208 @@
+"""One writer thread and a few reader threads over one database (STYLE habit 4, DESIGN §6).
+
+A write is one synchronous function inside one `BEGIN IMMEDIATE` on the one writing connection.
+Jobs that wait together share a commit, each in a savepoint of its own: one that raises takes back
+only itself, and each caller is answered once the commit is durable.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from shared.errors import PermanentError, TransientError, UsageError
+from sync_server.storage.connections import make_engine, migrate
+
+T = TypeVar("T")
+
+WRITES_WAITING_MAX = 256
+READS_WAITING_MAX = 256
+JOBS_PER_COMMIT_MAX = 32
+READERS = 2
+
+_CHANGED = "gatesync_changed"
+_open_files: set[str] = set()
+_open_files_guard = threading.Lock()
+
+
+class _Job(NamedTuple):
+    run: Callable[[Connection], Any]
+    answer: "Future[Any]"
+
+
+_Queue = queue.Queue["_Job | None"]
+
+
+def announce(conn: Connection) -> None:
+    """Say that this transaction changes what others wait for (replicated rows, the outbox)."""
+    conn.info[_CHANGED] = True
+
+
+class Database:
+    """Open with `Database.open`; jobs are functions of a SQLAlchemy connection.
+
+    A full queue raises TransientError at once (P12); HTTP answers it with 503.
+    """
+
+    def __init__(self, writer: Engine, reader: Engine, file: str) -> None:
+        self._file = file
+        self._writes: _Queue = queue.Queue(WRITES_WAITING_MAX)
+        self._reads: _Queue = queue.Queue(READS_WAITING_MAX)
+        self._callbacks: list[Callable[[], None]] = []
+        self._closed = False
+        self._guard = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._write_loop, args=(writer,), name="db-writer", daemon=True)
+        ]
+        self._threads += [
+            threading.Thread(target=self._read_loop, args=(reader,), name=f"db-{n}", daemon=True)
+            for n in range(READERS)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """`sqlite:///DIR/sync.db`; makes the file and the schema when they are missing."""
+        path = make_url(url).database
+        if not path:
+            raise UsageError(f"{url}: name a file, as sqlite:///folder/sync.db")
+        file = str(Path(path).absolute())
+        if not Path(file).parent.is_dir():
+            raise UsageError(f"{Path(file).parent} does not exist: run `sync-server init` first")
+        with _open_files_guard:
+            if file in _open_files:
+                raise PermanentError(f"{file} is open already: one writing connection a file")
+            _open_files.add(file)
+        try:
+            writer = make_engine(url, writes=True)
+            migrate(writer, file)
+            return cls(writer, make_engine(url, writes=False), file)
+        except BaseException:
+            with _open_files_guard:
+                _open_files.discard(file)
+            raise
+
+    async def write(self, job: Callable[[Connection], T]) -> T:
+        """Run the job in a transaction; returns once it is durable."""
+        return await asyncio.wrap_future(self._submit(self._writes, job))
+
+    async def read(self, job: Callable[[Connection], T]) -> T:
+        """Run the job in a read transaction: it sees one state of the whole."""
+        return await asyncio.wrap_future(self._submit(self._reads, job))
+
+    def write_now(self, job: Callable[[Connection], T]) -> T:
+        """As `write`, blocking; for commands and tests, never on an event loop."""
+        return self._submit(self._writes, job).result()
+
+    def read_now(self, job: Callable[[Connection], T]) -> T:
+        return self._submit(self._reads, job).result()
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call back after each commit that changed replicated rows or the outbox.
+
+        It is called on the writer thread and must be quick: `loop.call_soon_threadsafe(…)`.
+        """
+        self._callbacks.append(callback)
+
+    def close(self) -> None:
+        """Finish the jobs taken so far, then end the threads."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+        self._writes.put(None)
+        for _ in range(READERS):
+            self._reads.put(None)
+        for thread in self._threads:
+            thread.join()
+        with _open_files_guard:
+            _open_files.discard(self._file)
+
+    def _submit(self, waiting: _Queue, run: Callable[[Connection], T]) -> "Future[T]":
+        answer: Future[T] = Future()
+        with self._guard:
+            if self._closed:
+                raise TransientError("The server is shutting down; try again in a moment.")
+            try:
+                waiting.put_nowait(_Job(run, answer))
+            except queue.Full as error:
+                raise TransientError("The server is busy; try again in a moment.") from error
+        return answer
+
+    def _read_loop(self, engine: Engine) -> None:
+        with engine.connect() as conn:
+            while (job := self._reads.get()) is not None:
+                if not job.answer.set_running_or_notify_cancel():
+                    continue
+                try:
+                    with conn.begin():
+                        result = job.run(conn)
+                except BaseException as error:  # noqa: BLE001 — the caller gets it
+                    job.answer.set_exception(_named(error))
+                else:
+                    job.answer.set_result(result)
+
+    def _write_loop(self, engine: Engine) -> None:
+        with engine.connect() as conn:
+            last: _Job | None = self._writes.get()
+            while last is not None:
+                jobs = [last]
+                while last is not None and len(jobs) < JOBS_PER_COMMIT_MAX:
+                    try:
+                        last = self._writes.get_nowait()
+                    except queue.Empty:
+                        break
+                    if last is not None:
+                        jobs.append(last)
+                self._commit(conn, jobs)
+                last = last and self._writes.get()
+
+    def _commit(self, conn: Connection, jobs: list[_Job]) -> None:
+        jobs = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
+        if not jobs:
+            return
+        conn.info.pop(_CHANGED, None)
+        results: list[tuple[_Job, Any, BaseException | None]] = []
+        try:
+            with conn.begin():
+                results.extend(_run_in_savepoint(conn, job) for job in jobs)
+        except BaseException as error:  # noqa: BLE001 — nothing was committed: each caller hears it
+            for job in jobs:
+                job.answer.set_exception(_named(error))
+            return
+        if conn.info.pop(_CHANGED, False):
+            for callback in self._callbacks:
+                callback()
+        for job, result, failure in results:
+            if failure is None:
+                job.answer.set_result(result)
+            else:
+                job.answer.set_exception(failure)
+
+
+def _run_in_savepoint(conn: Connection, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+    savepoint = conn.begin_nested()
+    try:
+        result = job.run(conn)
+        savepoint.commit()
+    except BaseException as error:  # noqa: BLE001 — the caller gets it; the others go on
+        savepoint.rollback()
+        return job, None, _named(error)
+    return job, result, None
+
+
+def _named(error: BaseException) -> BaseException:
+    """The library's word for "not now" as ours, the cause kept."""
+    if isinstance(error, OperationalError):
+        named = TransientError(f"The database could not do it now: {error.orig}")
+        named.__cause__ = error
+        return named
+    return error

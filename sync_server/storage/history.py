@@ -1,0 +1,195 @@
+"""Dated changes in the database, and the history that a fold reads (DESIGN §2, §4.2)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, insert, select
+
+from shared.errors import UsageError
+from shared.history import History, Timeline
+from shared.model import (
+    Credential,
+    CredentialKind,
+    CredentialStatus,
+    Event,
+    EventStatus,
+    Gate,
+    GateDirection,
+    Participant,
+    ParticipantStatus,
+    Settings,
+    SignedTickets,
+)
+from sync_server.storage.chunks import mappings, mappings_in, select_in
+from sync_server.storage.schema import (
+    credentials,
+    dated_changes,
+    devices,
+    events,
+    gates,
+    participants,
+)
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+
+# What the rules read of each subject: columns of its table.
+RULE_COLUMNS: dict[str, tuple[str, ...]] = {
+    "event": ("start_ms", "end_ms", "status", "settings"),
+    "gate": ("active", "direction", "required_permission"),
+    "participant": ("status", "permissions"),
+    "credential": ("status", "valid_from_ms", "valid_until_ms"),
+    "device": ("quarantined",),
+}
+
+
+def record_change(
+    conn: Connection, subject: str, subject_id: str, before: Row, after: Row, at_ms: int
+) -> None:
+    """Append a dated change if the rules read another value after it.
+
+    `before` and `after` are rows of the subject's table (others columns are left aside). When the
+    subject has no history yet, the value before is written as the initial one, in force since ever.
+    """
+    columns = RULE_COLUMNS[subject]
+    old = {name: before.get(name) for name in columns}
+    new = {name: after.get(name) for name in columns}
+    if old == new:
+        return
+    mine = (dated_changes.c.subject == subject) & (dated_changes.c.subject_id == subject_id)
+    known = conn.execute(select(dated_changes.c.change_id).where(mine).limit(1)).first()
+    rows = [{"subject": subject, "subject_id": subject_id, "at_ms": at_ms, "value": new}]
+    if known is None:
+        rows.insert(0, rows[0] | {"at_ms": None, "value": old})
+    conn.execute(insert(dated_changes), rows)
+
+
+def load_history(
+    conn: Connection,
+    participant_ids: Iterable[str],
+    digests: Iterable[str] = (),
+    credential_ids: Iterable[str] = (),
+) -> History:
+    """Everything that a fold of these participants reads; owners of the credentials included."""
+    people = set(participant_ids)
+    cards: dict[str, Row] = {}
+    for column, values in (
+        (credentials.c.participant_id, people),
+        (credentials.c.digest, set(digests)),
+        (credentials.c.credential_id, set(credential_ids)),
+    ):
+        for row in mappings_in(conn, select(credentials), column, values):
+            cards[row["credential_id"]] = row
+    people |= {row["participant_id"] for row in cards.values()}
+    persons = mappings_in(conn, select(participants), participants.c.participant_id, people)
+    event_row = next(mappings(conn, select(events)), None)
+    if event_row is None:
+        raise UsageError("the database holds no event: run `sync-server init` first")
+    return History(
+        event=_timelines(conn, "event", [event_row], "event_id", event_of)[event_row["event_id"]],
+        gates=_timelines(conn, "gate", mappings(conn, select(gates)), "gate_id", gate_of),
+        participants=_timelines(conn, "participant", persons, "participant_id", participant_of),
+        credentials=_timelines(conn, "credential", cards.values(), "credential_id", credential_of),
+        credential_of={row["digest"]: card_id for card_id, row in cards.items()},
+        quarantined_devices=frozenset(
+            conn.execute(select(devices.c.device_id).where(devices.c.quarantined)).scalars()
+        ),
+    )
+
+
+def _timelines(
+    conn: Connection, subject: str, rows: Iterable[Row], key: str, make: Callable[[Row], T]
+) -> dict[str, Timeline[T]]:
+    found = {row[key]: row for row in rows}
+    changes: dict[str, list[tuple[int | None, Row]]] = defaultdict(list)
+    statement = (
+        select(dated_changes.c.subject_id, dated_changes.c.at_ms, dated_changes.c.value)
+        .where(dated_changes.c.subject == subject)
+        .order_by(dated_changes.c.change_id)
+    )
+    for change in select_in(conn, statement, dated_changes.c.subject_id, found):
+        changes[change.subject_id].append((change.at_ms, change.value))
+    return {
+        subject_id: _timeline(row, changes.get(subject_id, ()), make)
+        for subject_id, row in found.items()
+    }
+
+
+def _timeline(
+    row: Row, changes: Iterable[tuple[int | None, Row]], make: Callable[[Row], T]
+) -> Timeline[T]:
+    initial = make(row)
+    dated: list[tuple[int, T]] = []
+    for at_ms, value in changes:
+        made = make({**row, **value})
+        if at_ms is None:
+            initial = made
+        else:
+            dated.append((at_ms, made))
+    return Timeline(initial, dated)
+
+
+def settings_of(settings: Row) -> Settings:
+    """The settings as API §3.1 writes them; what is missing takes its default."""
+    given = Settings()
+    return Settings(
+        allow_multiple_checkins=settings.get(
+            "allowMultipleCheckins", given.allow_multiple_checkins
+        ),
+        allow_reentry_after_exit=settings.get(
+            "allowReentryAfterExit", given.allow_reentry_after_exit
+        ),
+        offline_mode=settings.get("offlineMode", given.offline_mode),
+        duplicate_window_s=settings.get("duplicateWindowSeconds", given.duplicate_window_s),
+        admission_margin_s=settings.get("admissionMarginSeconds", given.admission_margin_s),
+        signed_tickets=SignedTickets(settings.get("signedTickets", given.signed_tickets)),
+        default_region=settings.get("defaultRegion", given.default_region),
+    )
+
+
+def event_of(row: Row) -> Event:
+    return Event(
+        event_id=row["event_id"],
+        tag=row["tag"],
+        name=row["name"],
+        start_ms=row["start_ms"],
+        end_ms=row["end_ms"],
+        time_zone=row["time_zone"],
+        venue=row["venue"],
+        status=EventStatus(row["status"]),
+        settings=settings_of(row["settings"]),
+    )
+
+
+def gate_of(row: Row) -> Gate:
+    return Gate(
+        gate_id=row["gate_id"],
+        name=row["name"],
+        direction=GateDirection(row["direction"]),
+        zone=row["zone"],
+        required_permission=row["required_permission"],
+        capacity_per_minute=row["capacity_per_minute"],
+        active=row["active"],
+        location=row["location"],
+        beacon=row["beacon"],
+    )
+
+
+def participant_of(row: Row) -> Participant:
+    return Participant(
+        participant_id=row["participant_id"],
+        status=ParticipantStatus(row["status"]),
+        permissions=frozenset(row["permissions"]),
+    )
+
+
+def credential_of(row: Row) -> Credential:
+    return Credential(
+        credential_id=row["credential_id"],
+        participant_id=row["participant_id"],
+        kind=CredentialKind(row["kind"]),
+        status=CredentialStatus(row["status"]),
+        valid_from_ms=row["valid_from_ms"],
+        valid_until_ms=row["valid_until_ms"],
+    )

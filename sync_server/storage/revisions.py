@@ -1,0 +1,131 @@
+"""Replicated rows: each change takes the next revision, and the digest of the whole follows.
+
+The only code that writes `revision` and `hash`. Both concern what gates see of a row
+(`storage/lines.py`): a change of other columns is stored without a new revision.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Connection, Table, bindparam, insert, select, update
+
+from shared.errors import UsageError
+from shared.wire import DIGEST_MODULUS
+from sync_server.storage.chunks import KEYS_PER_QUESTION_MAX, mappings, mappings_in
+from sync_server.storage.database import announce
+from sync_server.storage.lines import HASH_OF_NOTHING, hash_of
+from sync_server.storage.schema import state
+
+BOOKKEEPING = frozenset({"updated_ms"})  # a row that differs in nothing else is unchanged
+
+
+class Head(NamedTuple):
+    generation: str
+    revision: int
+
+
+def initialise(conn: Connection, generation: str) -> None:
+    """Begin the life of a database; `generation` is 16 random hex digits (DESIGN §2)."""
+    conn.execute(
+        insert(state).values(id=1, generation=generation, revision=0, digest=HASH_OF_NOTHING)
+    )
+
+
+def head(conn: Connection) -> Head:
+    """Generation and the highest revision given so far."""
+    row = conn.execute(select(state.c.generation, state.c.revision)).first()
+    if row is None:
+        raise UsageError("the database is empty: run `sync-server init` first")
+    return Head(row.generation, row.revision)
+
+
+def digest(conn: Connection) -> str:
+    """The sum modulo 2^128 of all replicated rows' hashes, 32 hex digits."""
+    return str(conn.execute(select(state.c.digest)).scalar_one())
+
+
+def upsert(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Write a row, whole or some columns of one that exists; False if nothing differed."""
+    key = _key(table)
+    held = next(mappings(conn, select(table).where(key == row[key.name])), None)
+    whole = {column.name: None for column in table.columns} | dict(held or {}) | dict(row)
+    return upsert_many(conn, table, [whole]) == 1
+
+
+def upsert_many(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Write whole rows, the last of those with one key; returns how many differed."""
+    key = _key(table)
+    wanted = {row[key.name]: row for row in rows}
+    names = [c.name for c in table.columns if c.name not in {"revision", "hash"}]
+    compared = [name for name in names if name not in BOOKKEEPING]
+    revision = head(conn).revision
+    change = _Change(revision, 0)
+    ids = list(wanted)
+    for start in range(0, len(ids), KEYS_PER_QUESTION_MAX):
+        piece = ids[start : start + KEYS_PER_QUESTION_MAX]
+        held = {row[key.name]: row for row in mappings_in(conn, select(table), key, piece)}
+        new: list[dict[str, Any]] = []
+        changed: list[dict[str, Any]] = []
+        for row_id in piece:
+            row, old = wanted[row_id], held.get(row_id)
+            if old is None:
+                new.append(change.stamped(table.name, {n: row[n] for n in names}, None))
+            elif any(row[name] != old[name] for name in compared):
+                changed.append(change.stamped(table.name, {n: row[n] for n in names}, old))
+        if new:
+            conn.execute(insert(table), new)
+        if changed:
+            _update(conn, table, key, changed)
+        change.written += len(new) + len(changed)
+    if change.revision != revision:
+        _move_head(conn, change)
+    return change.written
+
+
+class _Change:
+    """Revisions given and hashes added while rows are written."""
+
+    def __init__(self, revision: int, added: int) -> None:
+        self.revision = revision
+        self.added = added
+        self.written = 0
+
+    def stamped(
+        self, table_name: str, row: dict[str, Any], old: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        row["hash"] = hash_of(table_name, row)
+        before = HASH_OF_NOTHING if old is None else old["hash"]
+        if row["hash"] == before:
+            row["revision"] = 0 if old is None else old["revision"]
+            return row
+        self.revision += 1
+        self.added += int(row["hash"], 16) - int(before, 16)
+        row["revision"] = self.revision
+        return row
+
+
+def _move_head(conn: Connection, change: _Change) -> None:
+    total = (int(digest(conn), 16) + change.added) % DIGEST_MODULUS
+    conn.execute(update(state).values(revision=change.revision, digest=f"{total:032x}"))
+    announce(conn)
+
+
+def _update(
+    conn: Connection, table: Table, key: Column[Any], rows: Sequence[dict[str, Any]]
+) -> None:
+    values: dict[str, Any] = {
+        name: bindparam(f"new_{name}") for name in rows[0] if name != key.name
+    }
+    statement = update(table).where(key == bindparam("row_key")).values(values)
+    conn.execute(
+        statement,
+        [
+            {"row_key": row[key.name]} | {f"new_{n}": v for n, v in row.items() if n != key.name}
+            for row in rows
+        ],
+    )
+
+
+def _key(table: Table) -> Column[Any]:
+    (key,) = table.primary_key.columns
+    return key
