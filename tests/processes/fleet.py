@@ -1,0 +1,274 @@
+"""A real server and real gates on loopback, driven by their public commands and routes alone."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+PASSWORD = "correct horse battery"
+WAIT_S = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(*command: str, stdin: str = "", timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    """One command of ours to its end, as a person would type it."""
+    return subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def ok(*command: str, stdin: str = "") -> str:
+    done = run(*command, stdin=stdin)
+    assert done.returncode == 0, (command, done.returncode, done.stdout, done.stderr)
+    return done.stdout
+
+
+def until(holds: Callable[[], Any], what: str, wait_s: float = WAIT_S) -> Any:
+    """Poll until `holds()` is true; the last value tells when it never was."""
+    deadline = time.monotonic() + wait_s
+    value = holds()
+    while not value:
+        assert time.monotonic() < deadline, f"{what}: not within {wait_s} s"
+        time.sleep(0.05)
+        value = holds()
+    return value
+
+
+def call(
+    url: str, body: Any = None, *, token: str | None = None, method: str | None = None
+) -> tuple[int, Any]:
+    """An HTTP request with JSON both ways: (status, body)."""
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+class Process:
+    """A long-running command; ready once it prints its JSON line."""
+
+    def __init__(self, *command: str, log: Path) -> None:
+        self._log = log.open("ab")
+        self._process = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"{command} ended before it was ready: {log.read_text()[-2_000:]}"
+        self.ready: dict[str, Any] = json.loads(line)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power plug kicked out."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        return self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> int:
+        if self._process.poll() is None:
+            self._process.send_signal(how)
+        status = self._process.wait(timeout=10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._log.close()
+        return status
+
+
+class Server:
+    """A sync server on its own folder and port, with an event that runs right now."""
+
+    def __init__(self, folder: Path, participants: int = 20) -> None:
+        self.data = folder / "server"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: Process | None = None
+        self._folder = folder
+        now = datetime.now(UTC)
+        event = {
+            "eventId": "test-event",
+            "tag": "TST",
+            "eventName": "Test event",
+            "startDate": (now - timedelta(hours=1)).isoformat(),
+            "endDate": (now + timedelta(hours=8)).isoformat(),
+            "timeZone": "Asia/Seoul",
+            "gates": [{"id": "g1", "name": "Gate 1", "direction": "both"}, "g2"],
+        }
+        (folder / "event.json").write_text(json.dumps(event))
+        rows = "".join(f"P{n:03},Person Number{n},p{n}@example.com\n" for n in range(participants))
+        (folder / "people.csv").write_text("id,name,email\n" + rows)
+        self.command(
+            "init",
+            "--event",
+            str(folder / "event.json"),
+            "--admin",
+            "owner",
+            "--password-stdin",
+            stdin=PASSWORD,
+        )
+        self.command("import", str(folder / "people.csv"))
+
+    def command(self, name: str, *rest: str, stdin: str = "") -> str:
+        return ok("sync-server", name, "--data", str(self.data), *rest, stdin=stdin)
+
+    def start(self) -> "Server":
+        self.process = Process(
+            "sync-server",
+            "serve",
+            "--data",
+            str(self.data),
+            "--port",
+            str(self.port),
+            log=self._folder / "server.log",
+        )
+        return self
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process = None
+
+    def codes(self) -> dict[str, str]:
+        """Participant id → what the QR holds."""
+        out = self._folder / "tickets"
+        self.command("tickets", "--out", str(out), "--format", "csv")
+        lines = (out / "tickets.csv").read_text(encoding="utf-8-sig").splitlines()
+        cells = [line.split(",") for line in lines[1:]]
+        return {row[0]: row[2] for row in cells}
+
+    def sign_in(self) -> str:
+        status, body = call(f"{self.url}/api/v1/session", {"name": "owner", "password": PASSWORD})
+        assert status in {200, 201}, body
+        return str(body["token"])
+
+    def get(self, path: str) -> Any:
+        status, body = call(f"{self.url}/api/v1{path}", token=self.sign_in())
+        assert status == 200, body
+        return body
+
+    def attendance(self) -> list[dict[str, Any]]:
+        return list(self.get("/attendance?limit=1000")["items"])
+
+    def verify(self) -> None:
+        done = run("sync-server", "verify", "--data", str(self.data))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Gate:
+    """An edge agent enrolled at one gate of a server; its camera off, codes come by the kiosk."""
+
+    def __init__(self, folder: Path, server: Server, gate_id: str = "g1") -> None:
+        self.data = folder / f"agent-{gate_id}"
+        self._log = folder / f"agent-{gate_id}.log"
+        self.process: Process | None = None
+        made = json.loads(server.command("enrol", "--gate", gate_id, "--json"))
+        ok(
+            "edge-agent",
+            "enrol",
+            "--data",
+            str(self.data),
+            "--server",
+            server.url,
+            "--code",
+            made["code"],
+        )
+
+    def start(self, *options: str) -> "Gate":
+        self.process = Process(
+            "edge-agent",
+            "run",
+            "--data",
+            str(self.data),
+            "--camera",
+            "off",
+            "--kiosk-port",
+            str(free_port()),
+            *options,
+            log=self._log,
+        )
+        return self
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process = None
+
+    def present(self, code: str, direction: str | None = None) -> dict[str, Any]:
+        assert self.process is not None
+        body = {"code": code} | ({"direction": direction} if direction else {})
+        status, answer = call(f"{self.process.ready['kiosk'].rstrip('/')}/api/present", body)
+        assert status == 200, answer
+        return dict(answer)
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(ok("edge-agent", "status", "--data", str(self.data), "--json")))
+
+    def uploaded(self) -> bool:
+        said = self.status()
+        return bool(said["waiting"] == 0 and said["acknowledged"] == said["head"])
+
+
+@contextmanager
+def ending(*parts: Server | Gate) -> Iterator[None]:
+    """Whatever happens, no process outlives its test."""
+    try:
+        yield
+    finally:
+        for part in parts:
+            if part.process is not None:
+                part.process.stop()
+                part.process = None
+
+
+def hanging_server(port: int) -> socket.socket:
+    """A server that accepts and never answers."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(64)
+    return listener
+
+
+def pids_of(data: Path) -> list[int]:
+    """Processes whose command line names this data folder (to see that none is left)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if str(data).encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue  # it ended while we looked
+    return found
