@@ -1,0 +1,29 @@
+// Sounds differ by pattern, not by pitch alone: [start s, length s, Hz] for each name of screens.py.
+const PATTERNS = {
+  rise: [[0, 0.09, 880], [0.1, 0.16, 1320]],
+  low: [[0, 0.4, 220]],
+  triple: [[0, 0.12, 520], [0.2, 0.12, 520], [0.4, 0.12, 520]],
+};
+const VOLUME = 0.2;
+let context;
+
+export function play(name) {
+  if (!window.AudioContext || !PATTERNS[name]) return;
+  context ??= new AudioContext();
+  // A browser that wants a touch first stays silent; the kiosk's is started with sound allowed.
+  if (context.state !== "running") {
+    context.resume().catch(() => undefined);
+    if (context.state !== "running") return;
+  }
+  for (const [start, length, pitch] of PATTERNS[name]) {
+    const tone = context.createOscillator();
+    const volume = context.createGain();
+    const from = context.currentTime + start;
+    tone.frequency.value = pitch;
+    volume.gain.setValueAtTime(VOLUME, from);
+    volume.gain.exponentialRampToValueAtTime(0.001, from + length);
+    tone.connect(volume).connect(context.destination);
+    tone.start(from);
+    tone.stop(from + length);
+  }
+}
