@@ -1,0 +1,1 @@
+"""Personal fields: the vault, later audit and erasure."""

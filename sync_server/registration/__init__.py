@@ -1,0 +1,1 @@
+"""Participants and their tickets: reading, checking, saving, printing."""

@@ -1,0 +1,274 @@
+"""Rows from a CSV as people really send them: any usual encoding, delimiter and column order.
+
+A stream goes in and records come out one at a time, so a file of any length needs little memory.
+A file that is no participants' list is a UsageError; a bad line is a record that says so (P6).
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from shared.errors import UsageError
+from sync_server.registration.headings import map_headings, recognised
+
+PREFIX_BYTES = 1 << 20  # what the encoding is judged by
+RECORD_LINES_MAX = 100  # a quote that is never closed must not swallow the file
+RECORD_CHARS_MAX = 65_536
+_BAD = "\udcff"  # stands where bytes could not be decoded
+_SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
+_NOT_CSV = (
+    (b"PK\x03\x04", "an Excel workbook or ZIP archive"),
+    (b"PK\x05\x06", "a ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x7fELF", "a program"),
+)
+
+
+def _mark_bad(error: UnicodeError) -> tuple[str, int]:
+    """Replace what can't be decoded by a mark; one byte at a time where bytes may be ASCII."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    wide = error.encoding.lower().replace("-", "").startswith("utf16")
+    return _BAD, error.end if wide else error.start + 1
+
+
+codecs.register_error("gatesync.mark", _mark_bad)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row: `line` is its first physical line, from 1; `problem` says why it has no cells."""
+
+    line: int
+    cells: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+
+class CsvReader:
+    """Iterate for the records. `ignored` names the columns nobody asked for."""
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        source: str = "the file",
+        mapping: Mapping[str, str] | None = None,
+    ) -> None:
+        self.source = source
+        prefix = _read_up_to(stream, PREFIX_BYTES)
+        self.encoding = detect_encoding(prefix, source)
+        text = io.TextIOWrapper(
+            io.BufferedReader(_Chained(prefix, stream)),
+            encoding=self.encoding,
+            errors="gatesync.mark",
+            newline="",
+        )
+        self._lines = _Lines(text)
+        self.delimiter, names = self._read_headings()
+        self._columns, self.ignored = map_headings(names, mapping or {}, source)
+        self._width = len(names)
+
+    def __iter__(self) -> Iterator[Record]:
+        while True:
+            line = self._lines.number + 1
+            cells = self._next_cells()
+            if cells is None:
+                return
+            if isinstance(cells, str):
+                yield Record(line, problem=cells)
+            elif any(cell.strip() for cell in cells):
+                yield self._record(line, cells)
+
+    def _record(self, line: int, cells: list[str]) -> Record:
+        if any(_BAD in cell for cell in cells):
+            return Record(line, problem=f"The row has bytes that are not {_named(self.encoding)}.")
+        if any("\x00" in cell for cell in cells):
+            return Record(line, problem="The row has NUL bytes, so it is damaged.")
+        extra = cells[self._width :]
+        if len(cells) < self._width or any(cell.strip() for cell in extra):
+            return Record(
+                line, problem=f"The row has {len(cells)} cells, the headings are {self._width}."
+            )
+        return Record(line, {name: cells[place] for place, name in self._columns.items()})
+
+    def _read_headings(self) -> tuple[str, list[str]]:
+        delimiters = ",;\t"
+        while True:
+            text = self._lines.next_line()
+            if text is None:
+                raise UsageError(f"{self.source} is empty; a CSV with headings is needed")
+            chosen = _SEPARATOR_LINE.match(text)
+            if chosen and self._lines.number == 1:
+                delimiters = chosen[1]
+            elif text.strip(" \t\r\n,;\ufeff"):
+                break
+        self._lines.push_back([text])
+        best: tuple[int, str, list[str]] = (-1, ",", [])
+        for delimiter in delimiters:
+            cells = _split(text, delimiter)
+            score = sum(recognised(cell) for cell in cells)
+            if score > best[0]:
+                best = (score, delimiter, cells)
+        cells_or_problem = self._next_cells(best[1])
+        names = cells_or_problem if isinstance(cells_or_problem, list) else best[2]
+        return best[1], [name.replace(_BAD, "\ufffd") for name in names]
+
+    def _next_cells(self, delimiter: str | None = None) -> list[str] | str | None:
+        """The next record's cells, or what is wrong with it, or None at the end."""
+        delimiter = delimiter or self.delimiter
+        first = self._lines.next_line()
+        if first is None:
+            return None
+        if '"' not in first:
+            return first.rstrip("\r\n").split(delimiter)
+        if len(first) > RECORD_CHARS_MAX:
+            return f"The row is longer than {RECORD_CHARS_MAX} characters."
+        feed = _Feed(first, self._lines)
+        try:
+            cells = next(csv.reader(feed, delimiter=delimiter))
+        except csv.Error as error:
+            self._lines.push_back(feed.taken[1:])
+            return f"The row can't be read: {error}."
+        if feed.exhausted:
+            self._lines.push_back(feed.taken[1:])
+            return "The row has a quotation mark that is never closed."
+        return cells
+
+
+class _Feed:
+    """Gives csv.reader lines until the record ends, the file ends or it has taken too many."""
+
+    def __init__(self, first: str, lines: "_Lines") -> None:
+        self.taken: list[str] = []
+        self.exhausted = False
+        self._first: str | None = first
+        self._lines = lines
+        self._chars = 0
+
+    def __iter__(self) -> "_Feed":
+        return self
+
+    def __next__(self) -> str:
+        line = self._first
+        if line is None and len(self.taken) < RECORD_LINES_MAX and self._chars < RECORD_CHARS_MAX:
+            line = self._lines.next_line()
+        self._first = None
+        if line is None:
+            self.exhausted = True
+            raise StopIteration
+        self.taken.append(line)
+        self._chars += len(line)
+        return line
+
+
+class _Lines:
+    """Physical lines with their numbers; lines can be put back. Very long lines come in parts."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self.number = 0
+        self._text = text
+        self._waiting: list[str] = []
+
+    def next_line(self) -> str | None:
+        if self._waiting:
+            self.number += 1
+            return self._waiting.pop()
+        line = self._text.readline(RECORD_CHARS_MAX + 1)
+        if not line:
+            return None
+        if len(line) > RECORD_CHARS_MAX:
+            self._skip_rest_of_line(line)
+        self.number += 1
+        return line
+
+    def push_back(self, lines: list[str]) -> None:
+        self._waiting.extend(reversed(lines))
+        self.number -= len(lines)
+
+    def _skip_rest_of_line(self, part: str) -> None:
+        while part and not part.endswith(("\n", "\r")):
+            part = self._text.readline(RECORD_CHARS_MAX)
+
+
+class _Chained(io.RawIOBase):
+    """The prefix that was read ahead, then the rest of the stream."""
+
+    def __init__(self, prefix: bytes, rest: BinaryIO) -> None:
+        self._prefix = io.BytesIO(prefix)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._prefix.read(len(buffer)) or self._rest.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _read_up_to(stream: BinaryIO, size: int) -> bytes:
+    parts: list[bytes] = []
+    while size > 0 and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _split(text: str, delimiter: str) -> list[str]:
+    return next(csv.reader([text], delimiter=delimiter), [])
+
+
+def detect_encoding(prefix: bytes, source: str = "the file") -> str:
+    """The encoding that fits the beginning of a file; UsageError where it is no text."""
+    if not prefix.strip():
+        raise UsageError(f"{source} is empty; a CSV with headings is needed")
+    for magic, what in _NOT_CSV:
+        if prefix.startswith(magic):
+            raise UsageError(
+                f"{source} is {what}, not a CSV; open it and save it as “CSV UTF-8” first"
+            )
+    if prefix.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if prefix.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    sample = prefix[:4096]
+    if sample.count(0) > len(sample) // 5:
+        odd, even = sample[1::2].count(0), sample[::2].count(0)
+        if min(odd, even) > max(odd, even) // 10:
+            raise UsageError(f"{source} is not text; a CSV with headings is needed")
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return _utf8_or_cp949(prefix)
+
+
+def _utf8_or_cp949(prefix: bytes) -> str:
+    """By most lines: one damaged line must not turn a UTF-8 file into another alphabet."""
+    utf8 = cp949 = 0
+    for line in prefix.split(b"\n")[: prefix.count(b"\n") or 1]:
+        if line.isascii():
+            continue
+        if _decodes(line, "utf-8"):
+            utf8 += 1
+        elif _decodes(line, "cp949"):
+            cp949 += 1
+    return "cp949" if cp949 > utf8 else "utf-8"
+
+
+def _decodes(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _named(encoding: str) -> str:
+    return {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "cp949": "CP949"}.get(encoding, "UTF-16")
