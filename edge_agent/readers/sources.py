@@ -28,8 +28,6 @@ from edge_agent import system_clock
 from edge_agent.readers.protocol import State
 from edge_agent.readers.source_kind import IMAGE_ENDINGS, source_kind
 
-cv2.setLogLevel(0)  # where another module has loaded OpenCV before us
-
 Gray = npt.NDArray[np.uint8]
 
 WIDTH_PX, HEIGHT_PX, FRAMES_S = 1280, 720, 15

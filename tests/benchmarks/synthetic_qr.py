@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -205,5 +206,5 @@ def _troubled(
     return image
 
 
-def _as_gray(values: npt.NDArray[np.floating] | npt.NDArray[np.integer]) -> Gray:
-    return np.clip(values, 0, 255).astype(np.uint8)
+def _as_gray(values: Any) -> Gray:
+    return np.asarray(np.clip(values, 0, 255), np.uint8)
