@@ -1,0 +1,1 @@
+"""What `edge-agent` does from a shell, one module a command."""

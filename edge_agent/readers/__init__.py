@@ -1,0 +1,1 @@
+"""What sees: the camera, later beacons and hand scanners. Each makes sightings for the lane."""
