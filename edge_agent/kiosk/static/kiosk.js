@@ -186,11 +186,12 @@ byId("typed").addEventListener("submit", async (event) => {
       body: JSON.stringify({ code }),
     });
     if (!answer.ok) throw new Error(`present: ${answer.status}`);
-    field.placeholder = tell(facts.language, "typeCode");
+    field.dataset.placeholder = "typeCode";
   } catch (problem) {
     console.error(problem);
-    field.placeholder = tell(facts.language, "busy");
+    field.dataset.placeholder = "busy";
   }
+  draw();
 });
 
 // A hand scanner types wherever the focus happens to be.

@@ -1,0 +1,78 @@
+"""P11: every decision has words in both languages, and the public ones tell a stranger little."""
+
+import itertools
+
+import pytest
+
+from edge_agent.kiosk.screens import ADMITTED, SCREENS, STAFF, decision_frame, screen_for
+from edge_agent.ports import Outcome
+from shared.model import Decision, Direction, Moment, Override
+from shared.reasons import WORDS, Reason
+
+PRIVATE = [Reason.REVOKED, Reason.CANCELLED, Reason.BLOCKED, Reason.FORGED, Reason.STAFF_REFUSED]
+
+
+def contrast(one: str, other: str) -> float:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        r, g, b = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def outcome(reason: Reason, admitted: bool, direction: str = "entry") -> Outcome:
+    override = Override("op-1", "known") if admitted and reason is not Reason.OK else None
+    return Outcome(
+        decision=Decision(admitted, reason, override),
+        direction=direction,
+        moment=Moment(1_763_700_000_000),
+        participant_id="P001",
+        masked_name="홍*동",
+        scan_id="s1",
+        epoch="e",
+        seq=1,
+        processing_ms=1.0,
+    )
+
+
+def test_each_reason_has_a_row() -> None:
+    assert set(SCREENS) == set(Reason)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_screen_can_be_read_heard_and_told_apart_without_colour(reason: Reason) -> None:
+    screen = SCREENS[reason]
+    assert all([*screen.title, *screen.words, screen.look.icon, screen.look.sound])
+    assert contrast(screen.look.ground, screen.look.ink) >= 4.5
+    assert screen.look.seconds == (2 if reason is Reason.OK else 5)
+    assert (screen.look is ADMITTED) == (reason is Reason.OK)
+
+
+def test_looks_differ_in_icon_and_sound() -> None:
+    looks = {screen.look for screen in SCREENS.values()}
+    assert len({look.icon for look in looks}) == len({look.sound for look in looks}) == len(looks)
+
+
+@pytest.mark.parametrize("reason", PRIVATE)
+def test_what_is_between_a_person_and_staff_stays_there(reason: Reason) -> None:
+    frame = decision_frame(outcome(reason, admitted=False))
+    assert SCREENS[reason].look is STAFF
+    assert frame["screen"] == SCREENS[Reason.BLOCKED].as_json()  # one face for all of them
+    assert frame["maskedName"] is None
+    assert frame["message"] == WORDS[reason].as_json()
+
+
+@pytest.mark.parametrize(("reason", "direction"), list(itertools.product(Reason, Direction)))
+def test_an_override_shows_as_an_admission(reason: Reason, direction: Direction) -> None:
+    screen = screen_for(admitted=True, reason=reason, direction=direction)
+    assert screen.look is ADMITTED
+    assert screen.title.en == ("Goodbye" if direction is Direction.EXIT else "Welcome")
+
+
+def test_the_frame_carries_the_decision() -> None:
+    frame = decision_frame(outcome(Reason.OK, admitted=True))
+    assert frame["maskedName"] == "홍*동"
+    assert (frame["admitted"], frame["reason"], frame["code"]) == (True, "ok", 0)
+    assert frame["at"] == "2025-11-21T04:40:00.000Z"
