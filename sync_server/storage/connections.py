@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
@@ -16,7 +17,10 @@ CACHE_KIB = 32 * 1_024
 
 
 def _to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON may hold and UTF-8 may not
+        return json.dumps(value, separators=(",", ":"))
 
 
 def make_engine(url: str, *, writes: bool) -> Engine:
@@ -27,6 +31,7 @@ def make_engine(url: str, *, writes: bool) -> Engine:
         url,
         poolclass=NullPool,
         json_serializer=_to_json,
+        json_deserializer=json.loads,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000},
     )
 

@@ -73,15 +73,18 @@ def load_history(
 ) -> History:
     """Everything that a fold of these participants reads; owners of the credentials included."""
     people = set(participant_ids)
-    cards: dict[str, Row] = {}
-    for column, values in (
-        (credentials.c.participant_id, people),
+    for column, keys in (
         (credentials.c.digest, set(digests)),
         (credentials.c.credential_id, set(credential_ids)),
     ):
-        for row in mappings_in(conn, select(credentials), column, values):
-            cards[row["credential_id"]] = row
-    people |= {row["participant_id"] for row in cards.values()}
+        people |= {
+            row.participant_id
+            for row in select_in(conn, select(credentials.c.participant_id), column, keys)
+        }
+    cards = {
+        row["credential_id"]: row
+        for row in mappings_in(conn, select(credentials), credentials.c.participant_id, people)
+    }
     persons = mappings_in(conn, select(participants), participants.c.participant_id, people)
     event_row = next(mappings(conn, select(events)), None)
     if event_row is None:

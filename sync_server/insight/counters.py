@@ -1,0 +1,97 @@
+"""Counters: what the scans add up to, kept in the transaction of the scans (DESIGN §6 Insight).
+
+| scope | names |
+|---|---|
+| `overall` | those of a gate, and `attended`, `inside` (participants) |
+| `gate:<id>` | `scans`, `processing_ms_sum` (of all scans); `admitted`; `confirmed` (entries), `exits` (confirmed ones), `duplicate`, `conflict`, `refused`, `voided`; `method:<method>` (confirmed entries) |
+| `hour:<hours since 1970>` | `confirmed`, `method:<method>`, `gate:<id>` (confirmed entries) |
+
+Each is a sum over scans of `of_scan`, so that it depends on their set alone (P3): times are cut to
+1/1,024 ms, whose sums are exact.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from shared.merge import Verdict
+from shared.model import Direction
+from sync_server.storage.chunks import select_in
+from sync_server.storage.schema import counters
+
+HOUR_MS = 3_600_000
+_FRACTIONS_PER_MS = 1_024
+
+Name = tuple[str, str]  # scope, name
+Sums = dict[Name, float]
+
+
+def of_scan(scan: Mapping[str, Any], verdict: str) -> list[tuple[Name, float]]:
+    """What a scan (columns of schema.scans) adds when it counts as `verdict`."""
+    entry = scan["direction"] == Direction.ENTRY
+    names = [("scans", 1.0)]
+    spent = round(scan["processing_ms"] * _FRACTIONS_PER_MS) / _FRACTIONS_PER_MS
+    if spent:
+        names.append(("processing_ms_sum", spent))
+    if scan["admitted"]:
+        names.append(("admitted", 1.0))
+    if verdict != Verdict.CONFIRMED:
+        names.append((verdict, 1.0))
+    elif not entry:
+        names.append(("exits", 1.0))
+    else:
+        names += [("confirmed", 1.0), (f"method:{scan['method']}", 1.0)]
+    gate = f"gate:{scan['gate_id']}"
+    added = [((scope, name), value) for scope in ("overall", gate) for name, value in names]
+    if verdict == Verdict.CONFIRMED and entry:
+        hour = f"hour:{scan['occurred_ms'] // HOUR_MS}"
+        added += [((hour, name), 1.0) for name in ("confirmed", f"method:{scan['method']}", gate)]
+    return added
+
+
+def of_presence(row: Mapping[str, Any] | None) -> list[tuple[Name, float]]:
+    """What a participant's presence (columns of schema.presences) adds."""
+    if row is None:
+        return []
+    return [(("overall", name), 1.0) for name in ("attended", "inside") if row[name]]
+
+
+def add(sums: Sums, parts: Iterable[tuple[Name, float]], sign: int = 1) -> None:
+    for name, value in parts:
+        sums[name] = sums.get(name, 0.0) + sign * value
+
+
+def apply(conn: Connection, sums: Sums) -> bool:
+    """Add the sums to the stored counters; False if none of them moves."""
+    moved = {name: value for name, value in sums.items() if value}
+    if not moved:
+        return False
+    held = load(conn, {scope for scope, _ in moved})
+    new = [
+        {"scope": scope, "name": name, "value": value}
+        for (scope, name), value in moved.items()
+        if (scope, name) not in held
+    ]
+    old = [
+        {"of_scope": scope, "of_name": name, "to": held[scope, name] + value}
+        for (scope, name), value in moved.items()
+        if (scope, name) in held
+    ]
+    if new:
+        conn.execute(insert(counters), new)
+    if old:
+        conn.execute(
+            update(counters)
+            .where(counters.c.scope == bindparam("of_scope"))
+            .where(counters.c.name == bindparam("of_name"))
+            .values(value=bindparam("to")),
+            old,
+        )
+    return True
+
+
+def load(conn: Connection, scopes: Iterable[str]) -> dict[Name, float]:
+    """The stored counters of these scopes; one that is missing is zero."""
+    rows = select_in(conn, select(counters), counters.c.scope, set(scopes))
+    return {(row.scope, row.name): row.value for row in rows}

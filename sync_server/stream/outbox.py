@@ -1,0 +1,26 @@
+"""The outbox: every change writes a row here in its own transaction (DESIGN §6 Stream)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from sync_server.storage.database import announce
+from sync_server.storage.schema import outbox
+
+ROWS_MAX = 100_000  # the oldest go first; nothing that counts lives only here
+ROWS_PER_TRIM = 1_000
+
+
+def emit(conn: Connection, messages: Iterable[tuple[str, Mapping[str, Any]]], now_ms: int) -> None:
+    """Add (type, data) messages, in order. Data holds nothing personal beyond a masked name."""
+    rows = [{"type": kind, "at_ms": now_ms, "data": dict(data)} for kind, data in messages]
+    if not rows:
+        return
+    conn.execute(insert(outbox), rows)
+    announce(conn)
+    low, high = conn.execute(
+        select(func.min(outbox.c.outbox_id), func.max(outbox.c.outbox_id))
+    ).one()
+    if high - low >= ROWS_MAX + ROWS_PER_TRIM:
+        conn.execute(delete(outbox).where(outbox.c.outbox_id <= high - ROWS_MAX))

@@ -1,0 +1,1 @@
+"""What devices send up and fetch down (DESIGN §5)."""
