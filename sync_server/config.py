@@ -1,0 +1,69 @@
+"""The server's settings: one TOML file, every one also as `GATESYNC_…`; validated once."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from shared.errors import UsageError
+
+ENVIRONMENT_PREFIX = "GATESYNC_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Defaults stand here; the file goes over them, the environment over the file."""
+
+    host: str = "127.0.0.1"  # address to listen on
+    port: int = 8080  # TCP port; 0 takes any free one
+    public_url: str = ""  # how gates and people reach the server, if not http://host:port
+    log_level: str = "info"  # debug | info | warning | error, to standard error
+
+
+def load_config(file: Path | None, environment: Mapping[str, str] | None = None) -> Config:
+    """UsageError names the file or variable and the setting."""
+    config = Config()
+    if file is not None:
+        config = _checked(config, _read(file), str(file))
+    environment = os.environ if environment is None else environment
+    given: dict[str, Any] = {}
+    for field in fields(Config):
+        text = environment.get(ENVIRONMENT_PREFIX + field.name.upper())
+        if text is not None:
+            given[field.name] = int(text) if field.name == "port" and text.isdecimal() else text
+    return _checked(config, given, "environment GATESYNC_…")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not TOML: {error}") from error
+
+
+def _checked(config: Config, given: Mapping[str, Any], source: str) -> Config:
+    for name, value in given.items():
+        default = getattr(Config(), name, None) if name in Config.__slots__ else None
+        if default is None:
+            known = ", ".join(field.name for field in fields(Config))
+            raise UsageError(f"{source}: there is no setting {name!r}; one of {known}")
+        if type(value) is not type(default):
+            raise UsageError(f"{source}: {name} must be a {type(default).__name__}")
+    config = replace(config, **given)
+    check_port(config.port, f"{source}: port")
+    if config.log_level not in LOG_LEVELS:
+        raise UsageError(f"{source}: log_level must be one of {', '.join(LOG_LEVELS)}")
+    if config.public_url and not config.public_url.startswith(("http://", "https://")):
+        raise UsageError(f"{source}: public_url must begin with http:// or https://")
+    return config
+
+
+def check_port(port: int, source: str) -> int:
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"{source} {port} is not between 0 and 65535")
+    return port

@@ -1,0 +1,78 @@
+"""People who sign in: a name, a password as argon2 hash, a role.
+
+Hashing takes long on purpose, so it happens outside of transactions.
+"""
+
+import uuid
+
+import argon2
+from sqlalchemy import Connection, select
+
+from shared.errors import UsageError
+from sync_server.identity.rights import Role
+from sync_server.storage import revisions, schema
+
+PASSWORD_CHARS_MIN = 8
+PASSWORD_CHARS_MAX = 1_000
+NAME_CHARS_MAX = 100
+_HASHER = argon2.PasswordHasher()
+
+
+def hash_password(password: str) -> str:
+    """UsageError for a password that is too short to protect anything."""
+    if len(password) < PASSWORD_CHARS_MIN:
+        raise UsageError(f"the password is shorter than {PASSWORD_CHARS_MIN} characters")
+    if len(password) > PASSWORD_CHARS_MAX:
+        raise UsageError(f"the password is longer than {PASSWORD_CHARS_MAX} characters")
+    return _HASHER.hash(password)
+
+
+# For names that do not exist: the answer must take as long as for those that do.
+_NOBODY = _HASHER.hash(uuid.uuid4().hex)
+
+
+def create_owner(conn: Connection, name: str, password_hash: str) -> bool:
+    """Make an owner; False where a person of this name is there already (nothing changes)."""
+    name = name.strip()
+    if not name or len(name) > NAME_CHARS_MAX or not name.isprintable():
+        raise UsageError(f"{name!r} can't be a person's name (1–{NAME_CHARS_MAX} characters)")
+    people = schema.people
+    if conn.execute(select(people.c.name).where(people.c.name == name)).first() is not None:
+        return False
+    return revisions.upsert(
+        conn,
+        people,
+        {
+            "operator_id": str(uuid.uuid4()),
+            "name": name,
+            "role": Role.OWNER.value,
+            "password_hash": password_hash,
+            "active": True,
+        },
+    )
+
+
+def password_hash_of(conn: Connection, name: str) -> tuple[str, str] | None:
+    """(operator id, argon2 hash) of an active person who has a password."""
+    people = schema.people
+    row = conn.execute(
+        select(people.c.operator_id, people.c.password_hash).where(
+            people.c.name == name, people.c.active, people.c.password_hash.is_not(None)
+        )
+    ).first()
+    return (row.operator_id, row.password_hash) if row is not None else None
+
+
+def matches(found: tuple[str, str] | None, password: str) -> bool:
+    """Whether the password is the person's; as slow for nobody as for somebody."""
+    try:
+        _HASHER.verify(found[1] if found else _NOBODY, password)
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False
+    return found is not None
+
+
+def verify_password(conn: Connection, name: str, password: str) -> str | None:
+    """The operator id of who signs in with this name and password, else None."""
+    found = password_hash_of(conn, name)
+    return found[0] if matches(found, password) and found else None
