@@ -180,12 +180,15 @@ class Journal:
             entries.append(row.body)
         return entries
 
-    def scans_after(self, seq: int) -> Iterator[Row]:
-        """Scans and resolutions of this epoch after `seq`, sealed or not: what the overlay needs."""
+    def scans_after(self, epoch: str, seq: int) -> Iterator[Row]:
+        """Scans and resolutions of an epoch after `seq`, sealed or not: what the overlay needs."""
+        base = self._conn.execute(
+            "SELECT number << 40 FROM epochs WHERE epoch = ?", (epoch,)
+        ).fetchone()[0]
         found = self._conn.execute(
             "SELECT id, at_ms, sealed, body, sum FROM entries"
             " WHERE id > ? AND id <= ? AND kind < 3 ORDER BY id",
-            (self._base + seq, self._base | _SEQ_MASK),
+            (base + seq, base | _SEQ_MASK),
         )
         return self._sound(found)
 

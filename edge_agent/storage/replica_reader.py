@@ -89,6 +89,7 @@ class Reference:
 
     version: int
     generation: str | None
+    revision: int
     event: Event | None
     ticket_keys: dict[str, bytes]
     gates: dict[str, Gate]
@@ -124,8 +125,8 @@ class ReplicaReader:
     def reference(self) -> Reference:
         self._conn.execute("BEGIN")
         try:
-            live, version, generation = self._conn.execute(
-                "SELECT live, reference_version, generation FROM state"
+            live, *state = self._conn.execute(
+                "SELECT live, reference_version, generation, revision FROM state"
             ).fetchone()
             rows = self._conn.execute(
                 f"SELECT type, body FROM reference_{live}"  # noqa: S608
@@ -137,7 +138,7 @@ class ReplicaReader:
                 acks.setdefault(epoch, []).append(Ack(*ack))
         finally:
             self._conn.execute("COMMIT")
-        return _reference(version, generation, rows, acks)
+        return _reference(state, rows, acks)
 
     def participants(self) -> int:
         sql = f"SELECT count(*) FROM participants_{self._read_live()}"  # noqa: S608
@@ -177,8 +178,7 @@ def _found(row: Sequence[Any]) -> Found:
 
 
 def _reference(
-    version: int,
-    generation: str | None,
+    state: Sequence[Any],
     rows: Sequence[tuple[str, str]],
     acks: dict[str, list[Ack]],
 ) -> Reference:
@@ -200,7 +200,8 @@ def _reference(
         elif kind == "operator":
             operator = msgspec.json.decode(body, type=wire.OperatorLine)
             operators[operator.operator_id] = operator
-    return Reference(version, generation, event, keys, gates, devices, operators, acks)
+    version, generation, revision = state
+    return Reference(version, generation, revision, event, keys, gates, devices, operators, acks)
 
 
 def event_of(line: wire.EventLine) -> Event:

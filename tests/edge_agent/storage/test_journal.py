@@ -128,5 +128,8 @@ def test_overlay_rows_are_scans_and_resolutions(tmp_path: Path) -> None:
     journal.append_scan(scan(1), at_ms=AT_MS)
     journal.append_note({"note": "x"}, at_ms=AT_MS)
     journal.append_resolution({"scanId": "s1", "action": "void"}, at_ms=AT_MS)
-    assert [row.body["type"] for row in journal.scans_after(0)] == ["scan", "resolution"]
+    assert [row.body["type"] for row in journal.scans_after(journal.epoch, 0)] == [
+        "scan",
+        "resolution",
+    ]
     journal.close()

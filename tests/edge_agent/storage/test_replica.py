@@ -1,7 +1,6 @@
 """The replica: P7 whole or not at all, P4 no known-bad entry, P9 little to steal."""
 
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,7 @@ import pytest
 from edge_agent.storage.replica import Replica
 from shared.errors import NewerDataError
 from shared.model import CredentialStatus, ParticipantStatus
-
-sys.path.insert(0, str(Path(__file__).parent))
-import lines
+from tests.edge_agent.storage import lines
 
 D1, D2 = "11" * 16, "22" * 16
 

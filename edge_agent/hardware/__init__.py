@@ -1,0 +1,1 @@
+"""What opens, shines and sounds. Hardware modules are imported late, by `bootstrap`."""

@@ -1,0 +1,260 @@
+"""The lane: one sighting at a time, facts → decide → journal → barrier → kiosk (P1, P5, P10).
+
+Synchronous, on one thread that owns the journal. Nothing here awaits the network.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from edge_agent import system_clock
+from edge_agent.facts import FactSource, Gathered, method_of
+from edge_agent.ports import Barrier, Outcome, Sighting
+from edge_agent.storage.journal import Appended, Journal
+from edge_agent.timekeeper import Timekeeper
+from shared.admission import decide
+from shared.credentials import Claims
+from shared.errors import TransientError
+from shared.limits import UNREADABLE_RECORDED_PER_MINUTE_MAX
+from shared.model import Decision, Direction, Moment
+from shared.reasons import Reason
+from shared.timekeeping import Quality, Stamp
+from shared.wire import format_time
+
+log = structlog.get_logger(__name__)
+
+_MINUTE_MS = 60_000
+
+
+class OutOfOrderError(TransientError):
+    """The gate can't write its journal down, so it opens for nobody; it goes on trying."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at all clocks for the whole decision; `moment` is the best time known."""
+
+    moment: Moment
+    quality: Quality
+    boot_ms: int
+    wall_ms: int
+
+    @classmethod
+    def of(cls, time: Timekeeper) -> "Reading":
+        boot_ms, wall_ms = time.boot_ms(), time.wall_ms()
+        return cls(*time.at(boot_ms), boot_ms, wall_ms)
+
+
+@dataclass(slots=True)
+class LaneHealth:
+    """What `status` and the kiosk say of the lane. `fault` is empty while all is well."""
+
+    fault: str = ""
+    barrier_fault: str = ""
+    decisions: int = 0
+    unreadable_not_recorded: int = 0
+
+
+@dataclass(slots=True)
+class _UnreadableQuota:
+    """At most so many a minute are recorded, the rest counted: noise must not fill a card."""
+
+    _recorded_ms: deque[int] = field(default_factory=deque)
+
+    def take(self, boot_ms: int) -> bool:
+        while self._recorded_ms and boot_ms - self._recorded_ms[0] >= _MINUTE_MS:
+            self._recorded_ms.popleft()
+        if len(self._recorded_ms) >= UNREADABLE_RECORDED_PER_MINUTE_MAX:
+            return False
+        self._recorded_ms.append(boot_ms)
+        return True
+
+
+class Lane:
+    """Decides. `on_outcome` are called on the lane's thread, after the barrier."""
+
+    def __init__(
+        self,
+        facts: FactSource,
+        journal: Journal,
+        barrier: Barrier,
+        time: Timekeeper,
+        *,
+        new_scan_id: Callable[[], str],
+        default_direction: Direction | None = None,
+    ) -> None:
+        self.facts = facts
+        self.health = LaneHealth()
+        self.on_outcome: list[Callable[[Outcome], None]] = []
+        self._journal = journal
+        self._barrier = barrier
+        self._time = time
+        self._new_scan_id = new_scan_id
+        self._default_direction = default_direction
+        self._quota = _UnreadableQuota()
+
+    def present(
+        self, sighting: Sighting, direction: Direction | None = None, *, dry_run: bool = False
+    ) -> Outcome:
+        """Decide on a sighting and act. OutOfOrderError when it can't be written down,
+        NotReadyError before the first list; nothing opens then.
+        """
+        started_s = system_clock.monotonic_s()
+        reading = Reading.of(self._time)
+        waited_ms = max(0, reading.boot_ms - sighting.boot_ms)  # decoding and the queue
+        asked = direction or self._default_direction
+        gathered = self.facts.gather(sighting, asked, reading.moment)
+        decision = decide(gathered.facts)
+        recorded = not dry_run and self._worth_recording(decision, reading)
+        processing_ms = round(waited_ms + (system_clock.monotonic_s() - started_s) * 1_000, 2)
+        if not recorded:
+            return self._outcome(gathered, decision, reading, processing_ms, None, None)
+        scan_id = self._new_scan_id()
+        body = _body(
+            scan_id, sighting, gathered, decision, reading, processing_ms, self._time.boot_id
+        )
+        appended = self._write_down(body, gathered, reading)
+        if decision.admitted:
+            self._open(scan_id)
+        outcome = self._outcome(gathered, decision, reading, processing_ms, scan_id, appended)
+        self.health.decisions += 1
+        for listener in self.on_outcome:
+            listener(outcome)
+        return outcome
+
+    def idle(self) -> None:
+        """Housekeeping between visitors."""
+        try:
+            self._journal.tidy()
+        except sqlite3.Error as error:
+            log.warning("journal_checkpoint_failed", error=str(error))
+
+    def _worth_recording(self, decision: Decision, reading: Reading) -> bool:
+        if decision.reason is not Reason.UNREADABLE or self._quota.take(reading.boot_ms):
+            return True
+        self.health.unreadable_not_recorded += 1
+        return False
+
+    def _write_down(self, body: dict[str, Any], gathered: Gathered, reading: Reading) -> Appended:
+        """The durable commit (P1), then the overlay (P7): in memory only what is on disk."""
+        sealed = self._seal(body, reading)
+        at_ms = reading.moment.at_ms
+        try:
+            appended = self._journal.append_scan(body, at_ms=at_ms, sealed=sealed)
+        except sqlite3.Error as error:
+            self.health.fault = f"journal: {error}"
+            log.error("journal_write_failed", error=str(error))  # noqa: TRY400 — one line
+            raise OutOfOrderError(
+                f"the gate can't write its journal down ({error}), so it opens for nobody; "
+                "free some space or replace the card: it goes on trying"
+            ) from error
+        self.health.fault = ""
+        body["type"] = "scan"
+        self.facts.own.take(
+            self._journal.epoch, appended.seq, body, at_ms, generation=gathered.generation
+        )
+        return appended
+
+    def _seal(self, body: dict[str, Any], reading: Reading) -> bool:
+        """Final times in the same commit, where the clock is sure and nothing waits before it."""
+        if reading.quality != "synced" or self._journal.unsealed_count:
+            return False
+        boot_id = self._time.boot_id
+        stamp = Stamp(self._journal.head + 1, boot_id, reading.boot_ms, reading.wall_ms)
+        [time] = self._time.seal([stamp], self._journal.last_occurred_ms)
+        if time.wants_new_epoch:
+            return False  # two stories in one journal: the sync's sealing starts a new epoch
+        body["occurredAt"] = format_time(time.at_ms)
+        body["timeErrorMs"] = time.error_ms
+        body["timeQuality"] = time.quality
+        return True
+
+    def _open(self, scan_id: str) -> None:
+        try:
+            self._barrier.open(scan_id)
+        except Exception as error:  # whatever the hardware throws, the scan stands
+            self.health.barrier_fault = f"barrier: {error}"
+            log.exception("barrier_failed", scan_id=scan_id)
+        else:
+            self.health.barrier_fault = ""
+
+    def _outcome(
+        self,
+        gathered: Gathered,
+        decision: Decision,
+        reading: Reading,
+        processing_ms: float,
+        scan_id: str | None,
+        appended: Appended | None,
+    ) -> Outcome:
+        participant = gathered.facts.participant
+        return Outcome(
+            decision=decision,
+            direction=gathered.facts.direction,
+            moment=reading.moment,
+            participant_id=None if participant is None else participant.participant_id,
+            masked_name=gathered.masked_name,
+            scan_id=scan_id,
+            epoch=None if appended is None else self._journal.epoch,
+            seq=None if appended is None else appended.seq,
+            processing_ms=processing_ms,
+        )
+
+
+def _body(
+    scan_id: str,
+    sighting: Sighting,
+    gathered: Gathered,
+    decision: Decision,
+    reading: Reading,
+    processing_ms: float,
+    boot_id: str,
+) -> dict[str, Any]:
+    """The wire's members (API §3.5) but for seq, checksum and the sealed times."""
+    facts, seen = gathered.facts, gathered.seen
+    body: dict[str, Any] = {
+        "scanId": scan_id,
+        "gateId": facts.gate.gate_id,
+        "kind": seen.kind.value,
+        "method": method_of(sighting).value,
+        "direction": facts.direction.value,
+        "bootId": boot_id,
+        "bootMs": reading.boot_ms,
+        "wallAt": format_time(reading.wall_ms),
+        "decidedErrorMs": reading.moment.error_ms,
+        "admitted": decision.admitted,
+        "reason": decision.reason.label,
+        "processingMs": processing_ms,
+    }
+    if gathered.cursor is not None:
+        body["replicaCursor"] = gathered.cursor
+    if seen.digest is not None:
+        body["digest"] = seen.digest
+    if facts.participant is not None:
+        body["participantId"] = facts.participant.participant_id
+    if facts.credential is not None:
+        body["credentialId"] = facts.credential.credential_id
+    if seen.claims is not None:
+        body["claims"] = claims_json(seen.claims)
+    return body
+
+
+def claims_json(claims: Claims) -> dict[str, Any]:
+    """A signed ticket's claims as a scan records them; what is absent is left out."""
+    said: dict[str, Any] = {
+        "keyId": claims.key_id,
+        "participantId": claims.participant_id,
+        "credentialId": claims.credential_id,
+        "issuedAt": format_time(claims.issued_at_s * 1_000),
+        "permissions": claims.permissions,
+        "maskedName": claims.name,
+    }
+    if claims.valid_from_s is not None:
+        said["validFrom"] = format_time(claims.valid_from_s * 1_000)
+    if claims.valid_until_s is not None:
+        said["validUntil"] = format_time(claims.valid_until_s * 1_000)
+    return said

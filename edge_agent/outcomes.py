@@ -1,0 +1,28 @@
+"""An outcome as `decide --json`, the control socket and the kiosk's routes answer it (API §1)."""
+
+from typing import Any
+
+from edge_agent.ports import Outcome
+from shared.reasons import WORDS, Reason
+from shared.wire import format_time
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    decision = outcome.decision
+    words = WORDS[Reason.OK if decision.admitted else decision.reason]
+    answer: dict[str, Any] = {
+        "admitted": decision.admitted,
+        "reason": decision.reason.label,
+        "code": int(decision.reason),
+        "message": words.as_json(),
+        "direction": str(outcome.direction),
+        "at": format_time(outcome.moment.at_ms),
+    }
+    optional = {
+        "participantId": outcome.participant_id,
+        "maskedName": outcome.masked_name,
+        "scanId": outcome.scan_id,
+        "epoch": outcome.epoch,
+        "seq": outcome.seq,
+    }
+    return answer | {name: value for name, value in optional.items() if value is not None}
