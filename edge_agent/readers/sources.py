@@ -228,9 +228,10 @@ def live_frames(source: str) -> Iterator[Item]:
 
 def _open_live(source: str) -> Any:
     if "://" in source:
-        plain_tcp = source.startswith("tcp://")
+        form = "f;mjpeg" if source.startswith("tcp://") else "rtsp_transport;tcp"
+        # Without these FFmpeg studies the stream for 5 s and then shows the past.
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
-            "f;mjpeg" if plain_tcp else "rtsp_transport;tcp"
+            f"{form}|fflags;nobuffer|flags;low_delay|analyzeduration;300000|probesize;500000"
         )
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _STREAM_TIMEOUT_MS]
         limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, _STREAM_TIMEOUT_MS]

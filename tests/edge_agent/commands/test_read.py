@@ -83,7 +83,10 @@ def test_unusable_sources_get_one_line_and_exit_2(made: str, tmp_path: Path) -> 
         "sys.exit(read(sys.argv[1], any_code=False, as_json=True, out=sys.stdout))"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code, str(sources[made])], capture_output=True, text=True
+        [sys.executable, "-c", code, str(sources[made])],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (run.returncode, run.stdout) == (2, "")
     assert len(run.stderr.splitlines()) == 1

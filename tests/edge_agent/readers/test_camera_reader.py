@@ -128,6 +128,27 @@ async def test_a_missing_camera_is_said_and_tried_again() -> None:
         assert reader.health().figures["restarts"] == 0
 
 
+async def test_a_raw_mjpeg_stream_is_read_within_seconds_and_again_after_it_was_lost() -> None:
+    """As the Pi's own camera is read: `rpicam-vid --codec mjpeg --listen -o tcp://…`."""
+    jpeg = cv2.imencode(".jpg", picture(A))[1].tobytes()
+
+    async def send(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _frame in range(30):
+            if writer.is_closing():
+                break
+            writer.write(jpeg)
+            await asyncio.sleep(1 / 30)
+        writer.close()
+
+    async with await asyncio.start_server(send, "127.0.0.1", 0) as server:
+        reader = CameraReader(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with running(reader) as seen:
+            await until(lambda: seen.payloads == [A])
+            await until(lambda: reader.health().state == "missing")
+            await until(lambda: seen.payloads == [A, A])
+        server.close()
+
+
 async def test_a_video_plays_at_its_own_pace_and_then_waits(tmp_path: Path) -> None:
     path = tmp_path / "gate.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (1280, 720), False)
