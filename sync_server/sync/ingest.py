@@ -1,0 +1,230 @@
+"""The uplink's transaction: entries in, outcomes out (DESIGN §5 Up, API §3.5).
+
+Whatever came is stored and acknowledged, usable or not (P6); sent again it changes nothing (P2).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from shared import limits, wire
+from shared.errors import WireError
+from shared.merge import Judgement, ScanKey
+from shared.wire import Outcome, UploadRequest, cursor_text
+from sync_server.attendance.merge_store import insert_scans, refold
+from sync_server.storage import revisions
+from sync_server.storage.chunks import select_in
+from sync_server.storage.schema import device_gates, devices, entries, resolutions, scans
+from sync_server.stream.outbox import emit
+from sync_server.sync import journals
+from sync_server.sync.entry_check import CheckedEntry, check_entry, scan_row
+
+Identity = tuple[int, str]  # sequence and checksum, within a device's epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What the answer says, its two times aside."""
+
+    outcomes: list[Outcome]
+    contiguous_through: int
+    holes: list[journals.Range]
+    visible_at: str
+
+
+class _Sender(NamedTuple):
+    device_id: str
+    epoch: str
+    received_ms: int
+
+
+def ingest(conn: Connection, device_id: str, request: UploadRequest, received_ms: int) -> Ingested:
+    """Store a batch of one journal. The caller has checked that the device is who it says."""
+    journals.check_epoch(request.epoch)
+    if len(request.entries) > limits.UPLOAD_BATCH_ENTRIES_MAX:
+        raise WireError(f"entries: at most {limits.UPLOAD_BATCH_ENTRIES_MAX} in one upload")
+    sender = _Sender(device_id, request.epoch, received_ms)
+    gates = _gates_of(conn, device_id)
+    checked = [check_entry(raw, gates) for raw in request.entries]
+    held = _held(conn, sender, checked)
+    fresh = _fresh(checked, held)
+    twins = _twins(checked, held)
+    _store_entries(conn, sender, fresh)
+    judged = _store_meaning(conn, sender, fresh)
+    _declare_lost(conn, sender, request.lost)
+    _tell(conn, sender, fresh, twins)
+    highest = max((entry.seq for entry in checked), default=0)
+    now = journals.note_journal(conn, device_id, request.epoch, highest, received_ms)
+    judged |= _judged_before(conn, sender, checked, judged)
+    new = {(entry.seq, entry.checksum) for entry in fresh}
+    outcomes: list[Outcome] = []
+    for entry in checked:
+        identity = (entry.seq, entry.checksum)
+        unusable = held.get(identity, entry.unusable)
+        outcomes.append(_outcome(entry, unusable, identity in new, twins, judged))
+        new.discard(identity)  # a second copy in one batch is known
+    generation, revision = revisions.head(conn)
+    return Ingested(outcomes, now.contiguous_through, now.holes, cursor_text(generation, revision))
+
+
+def _gates_of(conn: Connection, device_id: str) -> set[str]:
+    """Every gate that the device was ever at: a scan keeps its gate when its device moves."""
+    past = select(device_gates.c.gate_id).where(device_gates.c.device_id == device_id)
+    present = select(devices.c.gate_id).where(devices.c.device_id == device_id)
+    return set(conn.execute(past.union(present)).scalars())
+
+
+def _held(
+    conn: Connection, sender: _Sender, checked: Sequence[CheckedEntry]
+) -> dict[Identity, str | None]:
+    """What is stored under the batch's numbers: identity → why unusable, or None."""
+    mine = (entries.c.device_id == sender.device_id) & (entries.c.epoch == sender.epoch)
+    asked = select(entries.c.seq, entries.c.checksum, entries.c.unusable).where(mine)
+    numbers = {entry.seq for entry in checked}
+    return {
+        (row.seq, row.checksum): row.unusable
+        for row in select_in(conn, asked, entries.c.seq, numbers)
+    }
+
+
+def _fresh(
+    checked: Sequence[CheckedEntry], held: Mapping[Identity, str | None]
+) -> list[CheckedEntry]:
+    new = {(entry.seq, entry.checksum): entry for entry in checked}
+    return [entry for identity, entry in new.items() if identity not in held]
+
+
+def _twins(checked: Sequence[CheckedEntry], held: Mapping[Identity, str | None]) -> set[int]:
+    """Numbers with two usable contents: a cloned or rolled-back card. Both are kept and fold."""
+    contents: dict[int, set[str]] = defaultdict(set)
+    for (seq, checksum), unusable in held.items():
+        if unusable is None:
+            contents[seq].add(checksum)
+    for entry in checked:
+        if entry.unusable is None:
+            contents[entry.seq].add(entry.checksum)
+    return {seq for seq, found in contents.items() if len(found) > 1}
+
+
+def _store_entries(conn: Connection, sender: _Sender, fresh: Sequence[CheckedEntry]) -> None:
+    if fresh:
+        conn.execute(
+            insert(entries),
+            [
+                {
+                    "device_id": sender.device_id,
+                    "epoch": sender.epoch,
+                    "seq": entry.seq,
+                    "checksum": entry.checksum,
+                    "type": entry.type,
+                    "received_ms": sender.received_ms,
+                    "unusable": entry.unusable,
+                    "body": entry.body,
+                }
+                for entry in fresh
+            ],
+        )
+
+
+def _store_meaning(
+    conn: Connection, sender: _Sender, fresh: Sequence[CheckedEntry]
+) -> dict[Identity, tuple[str, str | None]]:
+    """Scans and resolutions into the merge; identity → verdict and kind of the new scans."""
+    said = [entry.entry for entry in fresh if entry.entry is not None]
+    words = [entry for entry in said if isinstance(entry, wire.ResolutionEntry)]
+    if words:
+        conn.execute(insert(resolutions), [_resolution_row(sender, word) for word in words])
+    passed = [entry for entry in said if isinstance(entry, wire.ScanEntry)]
+    judgements: Mapping[ScanKey, Judgement] = {}
+    if passed:
+        rows = [
+            scan_row(sender.device_id, sender.epoch, scan, sender.received_ms) for scan in passed
+        ]
+        judgements = insert_scans(conn, rows, sender.received_ms)
+    if words:
+        refold(conn, [], sender.received_ms, scan_ids={word.scan_id for word in words})
+    return {
+        (key.seq, key.checksum): (
+            found.verdict.value,
+            None if found.kind is None else found.kind.value,
+        )
+        for key, found in judgements.items()
+    }
+
+
+def _resolution_row(sender: _Sender, word: wire.ResolutionEntry) -> dict[str, Any]:
+    return {
+        "resolution_id": f"{sender.device_id}:{sender.epoch}:{word.seq}:{word.checksum}",
+        "scan_id": word.scan_id,
+        "action": word.action,
+        "operator_id": word.operator_id,
+        "at_ms": wire.parse_time(word.at),
+        "text": word.text,
+    }
+
+
+def _declare_lost(conn: Connection, sender: _Sender, ranges: Sequence[tuple[int, int]]) -> None:
+    """Ranges that make no sense are left aside: they must not stop the entries (P6)."""
+    sound = [
+        (first, last)
+        for first, last in ranges[: limits.LOST_RANGES_MAX]
+        if 1 <= first <= last <= journals.SEQ_MAX
+    ]
+    if sound:
+        journals.declare_lost(conn, sender.device_id, sender.epoch, sound, sender.received_ms)
+
+
+def _tell(
+    conn: Connection, sender: _Sender, fresh: Sequence[CheckedEntry], twins: set[int]
+) -> None:
+    about: dict[str, Any] = {"deviceId": sender.device_id, "epoch": sender.epoch}
+    messages: list[tuple[str, dict[str, Any]]] = []
+    for entry in fresh:
+        if isinstance(entry.entry, wire.NoteEntry):
+            messages.append(("note", about | {"seq": entry.seq, "note": entry.entry.note}))
+        if entry.unusable is not None:
+            messages.append(("entry.unusable", about | {"seq": entry.seq, "code": entry.unusable}))
+    new_twins = sorted(twins & {entry.seq for entry in fresh})
+    if new_twins:
+        messages.append(("journal.mismatch", about | {"seqs": new_twins}))
+    emit(conn, messages, sender.received_ms)
+
+
+def _judged_before(
+    conn: Connection,
+    sender: _Sender,
+    checked: Sequence[CheckedEntry],
+    judged: Mapping[Identity, tuple[str, str | None]],
+) -> dict[Identity, tuple[str, str | None]]:
+    """Verdicts of the scans that were known already."""
+    numbers = {
+        entry.seq
+        for entry in checked
+        if isinstance(entry.entry, wire.ScanEntry) and (entry.seq, entry.checksum) not in judged
+    }
+    mine = (scans.c.device_id == sender.device_id) & (scans.c.epoch == sender.epoch)
+    asked = select(scans.c.seq, scans.c.checksum, scans.c.verdict, scans.c.verdict_kind)
+    return {
+        (row.seq, row.checksum): (row.verdict, row.verdict_kind)
+        for row in select_in(conn, asked.where(mine), scans.c.seq, numbers)
+    }
+
+
+def _outcome(
+    entry: CheckedEntry,
+    unusable: str | None,
+    is_new: bool,
+    twins: set[int],
+    judged: Mapping[Identity, tuple[str, str | None]],
+) -> Outcome:
+    if unusable is not None:
+        return Outcome(seq=entry.seq, outcome="unusable", code=unusable)
+    verdict, kind = judged.get((entry.seq, entry.checksum), (None, None))
+    if entry.seq in twins:
+        return Outcome(seq=entry.seq, outcome="mismatch", verdict=verdict, kind=kind)
+    return Outcome(
+        seq=entry.seq, outcome="stored" if is_new else "known", verdict=verdict, kind=kind
+    )
