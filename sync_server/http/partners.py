@@ -1,0 +1,104 @@
+"""Partner systems: attendance recorded one by one or in batches, tickets verified (API §3.3)."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from sqlalchemy import Connection, select
+
+from shared.limits import BATCH_RECORDS_MAX, BATCH_RECORDS_PER_COMMIT
+from sync_server.attendance import partner
+from sync_server.attendance.partner_messages import (
+    Answer,
+    Caller,
+    RecordRequest,
+    VerifyRequest,
+    batch_result,
+)
+from sync_server.http.errors import ApiError, invalid
+from sync_server.http.routing import JSON, Call, Route, json_response
+from sync_server.identity.keys import from_base64url
+from sync_server.identity.rights import Right
+from sync_server.storage import schema
+
+
+async def record(call: Call) -> web.StreamResponse:
+    raw = await _raw(call)
+
+    def job(conn: Connection) -> Answer:
+        return partner.record(conn, _caller(conn, call), raw)
+
+    return _answered(await call.services.database.write(job))
+
+
+async def batch(call: Call) -> web.StreamResponse:
+    items = await _raw(call)
+    if not isinstance(items, list):
+        raise invalid(None, "The body must be a list of attendance records.")
+    if len(items) > BATCH_RECORDS_MAX:
+        raise ApiError(413, "too_large", f"At most {BATCH_RECORDS_MAX} records a batch.")
+    answers: list[Answer] = []
+    for start in range(0, len(items), BATCH_RECORDS_PER_COMMIT):
+        piece = items[start : start + BATCH_RECORDS_PER_COMMIT]
+
+        def job(conn: Connection, piece: list[Any] = piece) -> list[Answer]:
+            return partner.batch(conn, _caller(conn, call), piece)
+
+        # Short transactions: a gate's upload never waits for a whole batch.
+        answers += await call.services.database.write(job)
+    return json_response(batch_result(items, answers))
+
+
+async def verify(call: Call) -> web.StreamResponse:
+    request: VerifyRequest = await call.body()
+
+    def job(conn: Connection) -> Answer:
+        return partner.verify_ticket(conn, _caller(conn, call), request)
+
+    return _answered(await call.services.database.read(job))
+
+
+async def _raw(call: Call) -> Any:
+    body = await call.raw_body(JSON)
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise invalid(None, f"The body is not JSON: {error}", "malformed_json") from error
+
+
+def _caller(conn: Connection, call: Call) -> Caller:
+    keys = conn.execute(select(schema.events.c.ticket_keys)).scalar_one()
+    return Caller(
+        key_name=call.person.name,
+        now_ms=call.received_ms,
+        digest_key=call.services.keys.digest,
+        ticket_keys={name: from_base64url(key) for name, key in keys.items()},
+    )
+
+
+def _answered(answer: Answer) -> web.Response:
+    if answer.ok:
+        return json_response(answer.body, answer.status)
+    error = dict(answer.body["error"])
+    raise ApiError(
+        answer.status,
+        error.pop("code"),
+        error.pop("message"),
+        field=error.pop("field", None),
+        **error,
+    )
+
+
+ROUTES = (
+    Route("POST", "/api/v1/attendance/record", Right.SERVICE, record,
+          "Record one attendance by the event's rules, as of its timestamp", "attendance",
+          request=RecordRequest, response=dict[str, Any], status=201,
+          statuses=(400, 404, 409, 413, 415)),
+    Route("POST", "/api/v1/attendance/batch", Right.SERVICE, batch,
+          "Record up to 1,000 attendances; one bad item never fails another", "attendance",
+          request=list[RecordRequest], response=dict[str, Any], statuses=(400, 413, 415)),
+    Route("POST", "/api/v1/tickets/verify", Right.SERVICE, verify,
+          "Whose ticket this is and whether it would be admitted now; records nothing",
+          "attendance", request=VerifyRequest, response=dict[str, Any],
+          statuses=(400, 413, 415)),
+)  # fmt: skip
