@@ -7,7 +7,8 @@ from sqlalchemy import Connection, select
 
 from shared.errors import UsageError
 from shared.model import Gate
-from sync_server.registration.event_store import refold_everybody, row_of_gate
+from sync_server.attendance import merge_store
+from sync_server.registration.event_store import row_of_gate
 from sync_server.storage import revisions, schema
 from sync_server.storage.chunks import mappings
 from sync_server.storage.history import record_change
@@ -30,7 +31,7 @@ def create_gate(conn: Connection, gate: Gate, now_ms: int) -> Row:
         raise UsageError(f"there is a gate {gate.gate_id!r} already")
     row = row_of_gate(gate)
     revisions.upsert(conn, schema.gates, row)
-    refold_everybody(conn, now_ms, gate.gate_id)
+    merge_store.refold_gate(conn, gate.gate_id, now_ms)
     return row
 
 
@@ -42,7 +43,7 @@ def change_gate(conn: Connection, gate_id: str, changes: Row, now_ms: int) -> Ro
     after = {**before, **changes}
     if revisions.upsert(conn, schema.gates, after):
         record_change(conn, "gate", gate_id, before, after, now_ms)
-        refold_everybody(conn, now_ms, gate_id)
+        merge_store.refold_gate(conn, gate_id, now_ms)
     return after
 
 

@@ -86,22 +86,5 @@ def change_event(conn: Connection, changes: Mapping[str, Any], now_ms: int) -> M
     after = {**before, **changes}
     if revisions.upsert(conn, schema.events, after):
         record_change(conn, "event", before["event_id"], before, after, now_ms)
-        refold_everybody(conn, now_ms)
+        merge_store.refold_all(conn, now_ms)
     return after
-
-
-def refold_everybody(conn: Connection, now_ms: int, gate_id: str | None = None) -> None:
-    """Judge again all who have scans (of one gate)."""
-    scans = schema.scans
-    statement = select(scans.c.participant_id, scans.c.digest).distinct()
-    if gate_id is not None:
-        statement = statement.where(scans.c.gate_id == gate_id)
-    people: set[str] = set()
-    digests: set[str] = set()
-    for row in conn.execute(statement):
-        if row.participant_id is not None:
-            people.add(row.participant_id)
-        elif row.digest is not None:
-            digests.add(row.digest)
-    if people or digests:
-        merge_store.refold(conn, people, now_ms, digests=digests)

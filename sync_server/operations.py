@@ -1,0 +1,97 @@
+"""What commands have done to a data folder: by the running server, or by themselves.
+
+Each operation is a function of the deployment, its parameters (JSON), a stream and a callback for
+progress, and answers JSON. One table serves the control socket and the commands.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+from shared import wire
+from shared.errors import UsageError
+from sync_server import system_clock
+from sync_server.deployment import Deployment
+from sync_server.identity import devices, services
+from sync_server.identity.enrolment_codes import enrolment_url, make_code
+from sync_server.registration.csv_reader import CsvReader
+from sync_server.registration.importer import Importer, Options
+from sync_server.registration.tickets import ticket_rows
+from sync_server.storage.verify import verify as find_differences
+
+Progress = Callable[[int], None]
+Operation = Callable[[Deployment, Mapping[str, Any], BinaryIO, Progress], Any]
+
+
+def run_operation(
+    deployment: Deployment,
+    name: str,
+    parameters: Mapping[str, Any],
+    body: BinaryIO,
+    progress: Progress,
+) -> Any:
+    return OPERATIONS[name](deployment, parameters, body, progress)
+
+
+def _import(
+    deployment: Deployment, parameters: Mapping[str, Any], body: BinaryIO, progress: Progress
+) -> Any:
+    source = str(parameters["source"])
+    reader = CsvReader(body, source, parameters.get("mapping"))
+    options = Options(
+        dry_run=bool(parameters.get("dryRun")), reinstate=bool(parameters.get("reinstate"))
+    )
+    importer = Importer(
+        deployment.database, deployment.vault, deployment.keys, options, system_clock.now_ms
+    )
+    result = importer.run(reader, source, progress)
+    return {"result": result, "ignored": reader.ignored, "encoding": reader.encoding}
+
+
+def _tickets(
+    deployment: Deployment, _parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    return deployment.database.read_now(lambda conn: ticket_rows(conn, deployment.vault))
+
+
+def _enrol(
+    deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    code, gate_id = make_code(), str(parameters["gateId"])
+    now_ms = system_clock.now_ms()
+    try:
+        expires_ms = deployment.database.write_now(
+            lambda conn: devices.create_enrolment(conn, gate_id, code, now_ms)
+        )
+    except LookupError as error:
+        raise UsageError(f"{error.args[0]}; the event file and the page list the gates") from error
+    base_url = str(parameters.get("url") or deployment.base_url)
+    return {
+        "code": code,
+        "url": enrolment_url(base_url, code, deployment.keys),
+        "expiresAt": wire.format_time(expires_ms),
+    }
+
+
+def _api_key(
+    deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    name, role, now_ms = parameters["name"], parameters["role"], system_clock.now_ms()
+    key = deployment.database.write_now(
+        lambda conn: services.create_api_key(conn, name, role, now_ms)
+    )
+    return {"key": key}
+
+
+def _verify(
+    deployment: Deployment, _parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    return deployment.database.read_now(find_differences)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "import": _import,
+    "tickets": _tickets,
+    "enrol": _enrol,
+    "api-key": _api_key,
+    "verify": _verify,
+}

@@ -1,0 +1,141 @@
+"""Participants from a list: matched, created, changed, each row answered (API §3.2).
+
+Rows go through in chunks, a transaction each, so that memory and the writer's time stay bounded
+however long the list is. What a chunk changes is planned first and then written; a dry run stops
+between the two.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from shared.limits import IMPORT_ROWS_REPORTED_MAX
+from shared.model import Event
+from sync_server.attendance import merge_store
+from sync_server.identity.keys import ServerKeys
+from sync_server.privacy.vault import Vault
+from sync_server.registration.csv_reader import Record
+from sync_server.registration.event_store import load_event
+from sync_server.registration.planning import Outcome, Plan, Planner
+from sync_server.registration.quality import CleanRow, Fault, Rules, clean
+from sync_server.registration.tickets import Issuer
+from sync_server.storage import revisions, schema
+from sync_server.storage.database import Database
+from sync_server.storage.history import record_change
+
+CHUNK_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`reinstate` lets a row lift `blocked` and `cancelled`."""
+
+    dry_run: bool = False
+    reinstate: bool = False
+
+
+class Importer:
+    """One import. `now_ms` is asked once a transaction."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        keys: ServerKeys,
+        options: Options,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._keys = keys
+        self._options = options
+        self._now_ms = now_ms
+        self._counts = {outcome.value: 0 for outcome in Outcome}
+        self._refused: list[dict[str, Any]] = []
+
+    def run(
+        self,
+        records: Iterable[Record],
+        source: str,
+        progress: Callable[[int], None] = lambda _rows: None,
+    ) -> dict[str, Any]:
+        """Read everything and answer as API §3.2; blocks, so not for an event loop's thread."""
+        event = self._database.read_now(load_event)
+        rules = Rules.of(event)
+        import_id = str(uuid.uuid4())
+        planner = Planner(event, self._vault, import_id, reinstate=self._options.reinstate)
+        rows = iter(records)
+        done = 0
+        while chunk := list(islice(rows, CHUNK_ROWS)):
+            self._take(chunk, rules, planner, event)
+            done += len(chunk)
+            progress(done)
+        result = {**self._counts, "importId": import_id, "rows": self._refused}
+        if not self._options.dry_run and self._counts["created"] + self._counts["updated"]:
+            now_ms = self._now_ms()
+            self._database.write_now(
+                lambda conn: conn.execute(
+                    insert(schema.imports).values(
+                        import_id=import_id, at_ms=now_ms, source=source, result=result
+                    )
+                )
+            )
+        return result
+
+    def _take(self, chunk: list[Record], rules: Rules, planner: Planner, event: Event) -> None:
+        good: list[tuple[int, CleanRow]] = []
+        refused: list[tuple[int, list[Fault]]] = []
+        for record in chunk:
+            if record.problem is not None:
+                fault = Fault("", "malformed_row", record.problem)
+                refused.append((record.line, [fault]))
+                continue
+            judged = clean(record.cells, rules)
+            if isinstance(judged, CleanRow):
+                good.append((record.line, judged))
+            else:
+                refused.append((record.line, judged))
+        now_ms = self._now_ms()
+
+        def job(conn: Connection) -> Plan:
+            issuer = Issuer.now(conn, event, self._vault, self._keys, now_ms)
+            plan = planner.plan(conn, good, issuer, now_ms)
+            if not self._options.dry_run:
+                write_plan(conn, plan, now_ms)
+            return plan
+
+        run = self._database.read_now if self._options.dry_run else self._database.write_now
+        plan = run(job)
+        for outcome in plan.outcomes:
+            self._counts[outcome.value] += 1
+        self._report(refused + plan.refused)
+
+    def _report(self, refused: list[tuple[int, list[Fault]]]) -> None:
+        self._counts[Outcome.REFUSED.value] += len(refused)
+        for line, faults in sorted(refused, key=lambda pair: pair[0]):
+            if len(self._refused) < IMPORT_ROWS_REPORTED_MAX:
+                errors = [fault.as_json() for fault in faults]
+                self._refused.append({"line": line, "outcome": "refused", "errors": errors})
+
+
+def write_plan(conn: Connection, plan: Plan, now_ms: int) -> None:
+    """Write what was planned: rows, dated changes, and the fold of whom they touch."""
+    for row in plan.moved_emails:  # one by one and first: an address may be free only then
+        revisions.upsert_many(conn, schema.participants, [row])
+    if plan.participants:
+        revisions.upsert_many(conn, schema.participants, plan.participants)
+    if plan.credentials:
+        revisions.upsert_many(conn, schema.credentials, plan.credentials)
+    for before, after in plan.changes:
+        record_change(conn, "participant", after["participant_id"], before, after, now_ms)
+    touched = {after["participant_id"] for _, after in plan.changes}
+    digests = [row["digest"] for row in plan.credentials]
+    # A row that appears may be whom an earlier scan meant (DESIGN §4.2).
+    if plan.created and conn.execute(select(schema.scans.c.row_id).limit(1)).first():
+        touched |= plan.created
+    if touched or (digests and conn.execute(select(schema.scans.c.row_id).limit(1)).first()):
+        merge_store.refold(conn, touched, now_ms, digests=digests)

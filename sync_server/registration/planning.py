@@ -1,0 +1,259 @@
+"""What a chunk of good rows would change: matching, duplicates, and rows before and after.
+
+Matched by id, else by e-mail. An e-mail that another id has, or a second row of the same e-mail or
+id in one list, is refused; an empty cell changes nothing; a participant who is blocked or cancelled
+stays so unless the import may reinstate.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from shared.masking import mask_name
+from shared.model import Event, ParticipantStatus
+from sync_server.privacy.vault import Vault
+from sync_server.registration.quality import EMAIL_MISSING, NAME_MISSING, CleanRow, Fault
+from sync_server.registration.tickets import Issuer
+from sync_server.storage import schema
+from sync_server.storage.chunks import mappings_in
+
+Row = Mapping[str, Any]
+DERIVED_ID_CHARS = 20
+_SEALED = ("name", "email", "phone", "birth_date")
+_OPEN = ("organization", "region", "group")
+
+
+class Outcome(Enum):
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class Plan:
+    """Whole rows to write; `changes` are (before, after) where the rules may read a difference."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    refused: list[tuple[int, list[Fault]]] = field(default_factory=list)
+    participants: list[dict[str, Any]] = field(default_factory=list)
+    moved_emails: list[dict[str, Any]] = field(default_factory=list)
+    credentials: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[tuple[Row, Row]] = field(default_factory=list)
+    created: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the database holds of a chunk's ids, e-mails and codes."""
+
+    by_id: dict[str, Row]
+    by_email: dict[str, Row]
+    owner_of_digest: dict[str, str]
+
+
+class Planner:
+    """Keeps through one import what has been seen of it: hashes, so that memory stays small."""
+
+    def __init__(self, event: Event, vault: Vault, import_id: str, *, reinstate: bool) -> None:
+        self._event_id = event.event_id
+        self._vault = vault
+        self._import_id = import_id
+        self._reinstate = reinstate
+        self._seen: dict[str, set[int]] = {"id": set(), "email": set(), "code": set()}
+        self._freed: set[int] = set()  # e-mails that this import took from their participant
+
+    def plan(
+        self, conn: Connection, rows: Sequence[tuple[int, CleanRow]], issuer: Issuer, now_ms: int
+    ) -> Plan:
+        """Plan a chunk of (line, row); reads only."""
+        known = self._known(conn, rows, issuer)
+        plan = Plan()
+        for line, row in rows:
+            fault = self._take(plan, row, known, issuer, now_ms)
+            if fault is not None:
+                plan.refused.append((line, [fault]))
+        return plan
+
+    def _known(
+        self, conn: Connection, rows: Sequence[tuple[int, CleanRow]], issuer: Issuer
+    ) -> _Known:
+        people, tickets = schema.participants, schema.credentials
+        emails = {self._vault.email_key(row.email) for _, row in rows if row.email}
+        ids = {row.participant_id for _, row in rows if row.participant_id}
+        ids |= {self.derived_id(row.email) for _, row in rows if row.email}
+        digests = {issuer.digest(row.letters) for _, row in rows if row.letters}
+        by_email = {
+            row["email_key"]: row
+            for row in mappings_in(conn, select(people), people.c.email_key, emails)
+        }
+        by_id = {
+            row["participant_id"]: row
+            for row in mappings_in(conn, select(people), people.c.participant_id, ids)
+        }
+        statement = select(tickets.c.digest, tickets.c.participant_id)
+        owners = {
+            row["digest"]: row["participant_id"]
+            for row in mappings_in(conn, statement, tickets.c.digest, digests)
+        }
+        return _Known(by_id, by_email, owners)
+
+    def derived_id(self, email: str) -> str:
+        """The same from event and e-mail on any server (DESIGN §5)."""
+        digest = hashlib.sha256(f"{self._event_id}\x00{email}".encode()).digest()
+        return "p-" + base64.b32encode(digest).decode().lower()[:DERIVED_ID_CHARS]
+
+    def _take(
+        self, plan: Plan, row: CleanRow, known: _Known, issuer: Issuer, now_ms: int
+    ) -> Fault | None:
+        """Plan one row, or say why not."""
+        email_key = self._vault.email_key(row.email) if row.email else None
+        holder = known.by_email.get(email_key) if email_key else None
+        if holder is not None and _mark(holder["email_key"]) in self._freed:
+            holder = None
+        if row.participant_id is not None:
+            before = known.by_id.get(row.participant_id)
+        elif row.email is not None:
+            before = holder or known.by_id.get(self.derived_id(row.email))
+        else:
+            return EMAIL_MISSING
+        participant_id = (
+            before["participant_id"]
+            if before is not None
+            else row.participant_id or self.derived_id(row.email or "")
+        )
+        email_key = email_key or (before["email_key"] if before is not None else None)
+        fault = self._repeated(participant_id, email_key, row.email)
+        if fault is not None:
+            return fault
+        if holder is not None and holder["participant_id"] != participant_id:
+            message = f"“{row.email}” is registered under the id {holder['participant_id']}."
+            return Fault("email", "duplicate_email", message)
+        digest = issuer.digest(row.letters) if row.letters else None
+        fault = self._foreign_code(digest, participant_id, known)
+        if fault is not None:
+            return fault
+        if before is None:
+            if row.name is None:
+                return NAME_MISSING
+            if row.email is None or email_key is None:
+                return EMAIL_MISSING
+            self._create(plan, participant_id, row, email_key, issuer, now_ms)
+        else:
+            self._change(plan, before, row, email_key, known, issuer, now_ms)
+        self._seen["id"].add(_mark(participant_id))
+        self._seen["email"].add(_mark(email_key or ""))
+        if digest is not None:
+            self._seen["code"].add(_mark(digest))
+        return None
+
+    def _repeated(
+        self, participant_id: str, email_key: str | None, email: str | None
+    ) -> Fault | None:
+        if email_key is not None and email and _mark(email_key) in self._seen["email"]:
+            message = f"“{email}” stands in an earlier row of this list; the first row counts."
+            return Fault("email", "duplicate_email", message)
+        if _mark(participant_id) in self._seen["id"]:
+            message = f"The id {participant_id} stands in an earlier row; the first row counts."
+            return Fault("id", "duplicate_id", message)
+        return None
+
+    def _foreign_code(self, digest: str | None, participant_id: str, known: _Known) -> Fault | None:
+        if digest is None:
+            return None
+        owner = known.owner_of_digest.get(digest, participant_id)
+        if owner != participant_id or _mark(digest) in self._seen["code"]:
+            message = "This code is another participant's ticket; a ticket never changes hands."
+            return Fault("code", "invalid_code", message)
+        return None
+
+    def _create(
+        self,
+        plan: Plan,
+        participant_id: str,
+        row: CleanRow,
+        email_key: str,
+        issuer: Issuer,
+        now_ms: int,
+    ) -> None:
+        name = row.name or ""
+        after: dict[str, Any] = {
+            "participant_id": participant_id,
+            "name": self._vault.seal(name),
+            "email": self._vault.seal(row.email),
+            "phone": self._vault.seal(row.phone),
+            "birth_date": self._vault.seal(row.birth_date),
+            "email_key": email_key,
+            "masked_name": mask_name(name),
+            "organization": row.organization,
+            "region": row.region,
+            "group": row.group,
+            "permissions": list(row.permissions or ("attendance",)),
+            "status": (row.status or ParticipantStatus.REGISTERED).value,
+            "import_id": self._import_id,
+            "created_ms": now_ms,
+            "updated_ms": now_ms,
+        }
+        plan.participants.append(after)
+        plan.created.add(participant_id)
+        ticket = issuer.carried(after, row.letters) if row.letters else issuer.issue(after)
+        plan.credentials.append(ticket)
+        plan.outcomes.append(Outcome.CREATED)
+
+    def _change(
+        self,
+        plan: Plan,
+        before: Row,
+        row: CleanRow,
+        email_key: str | None,
+        known: _Known,
+        issuer: Issuer,
+        now_ms: int,
+    ) -> None:
+        after = self._merged(before, row)
+        new_ticket = row.letters is not None and (
+            issuer.digest(row.letters) not in known.owner_of_digest
+        )
+        differs = any(value != before[name] for name, value in after.items())
+        if differs:
+            after |= {"import_id": self._import_id, "updated_ms": now_ms}
+            if email_key != before["email_key"]:
+                self._freed.add(_mark(before["email_key"]))
+                after["email_key"] = email_key
+                plan.moved_emails.append(after)
+            else:
+                plan.participants.append(after)
+            if (after["status"], after["permissions"]) != (before["status"], before["permissions"]):
+                plan.changes.append((before, after))
+        if new_ticket and row.letters is not None:
+            plan.credentials.append(issuer.carried(after, row.letters))
+        plan.outcomes.append(Outcome.UPDATED if differs or new_ticket else Outcome.UNCHANGED)
+
+    def _merged(self, before: Row, row: CleanRow) -> dict[str, Any]:
+        """The row as it would be: what a cell says goes over what is stored."""
+        after = {name: value for name, value in before.items() if name not in {"revision", "hash"}}
+        for name in _SEALED:
+            value = getattr(row, name)
+            if value is not None and value != self._vault.open(before[name]):
+                after[name] = self._vault.seal(value)
+        for name in _OPEN:
+            if getattr(row, name) is not None:
+                after[name] = getattr(row, name)
+        if row.name is not None:
+            after["masked_name"] = mask_name(row.name)
+        if row.permissions is not None:
+            after["permissions"] = list(row.permissions)
+        barred = before["status"] != ParticipantStatus.REGISTERED.value
+        if row.status is not None and (self._reinstate or not barred):
+            after["status"] = row.status.value
+        return after
+
+
+def _mark(text: str) -> int:
+    """64 bits stand for a text: 100,000 of them take a few megabytes."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
