@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import tempfile
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import structlog
@@ -32,6 +33,10 @@ class ControlServer:
         app = web.Application(client_max_size=0)
         app.router.add_post("/{operation}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+
+    def listening_at(self, url: str) -> None:
+        """How gates reach the server, known once it listens."""
+        self._deployment = replace(self._deployment, base_url=url)
 
     async def start(self) -> None:
         """The folder's lock must be held: what lies at the path is then nobody's."""

@@ -5,6 +5,7 @@ progress, and answers JSON. One table serves the control socket and the commands
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from shared import wire
@@ -16,7 +17,7 @@ from sync_server.identity.enrolment_codes import enrolment_url, make_code
 from sync_server.registration.csv_reader import CsvReader
 from sync_server.registration.importer import Importer, Options
 from sync_server.registration.tickets import ticket_rows
-from sync_server.storage.verify import verify as find_differences
+from sync_server.storage.backup import write_backup
 
 Progress = Callable[[int], None]
 Operation = Callable[[Deployment, Mapping[str, Any], BinaryIO, Progress], Any]
@@ -85,7 +86,20 @@ def _api_key(
 def _verify(
     deployment: Deployment, _parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
 ) -> Any:
-    return deployment.database.read_now(find_differences)
+    from sync_server.storage.verify import verify
+
+    return deployment.database.read_now(verify)
+
+
+def _backup(
+    deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    folder, keys = deployment.folder, None
+    if parameters.get("withKeys"):
+        files = (folder.server_key, folder.digest_key, folder.master_key)
+        keys = {path.name: path.read_bytes() for path in files}
+    write_backup(folder, Path(parameters["to"]), system_clock.now_ms(), keys)
+    return {}
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -94,4 +108,5 @@ OPERATIONS: dict[str, Operation] = {
     "enrol": _enrol,
     "api-key": _api_key,
     "verify": _verify,
+    "backup": _backup,
 }

@@ -1,0 +1,1 @@
+"""What `sync-server` does from a shell, one module a command."""

@@ -1,0 +1,55 @@
+"""`sync-server serve`: the server itself, holding the data folder's lock."""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from dataclasses import replace
+
+from sync_server.config import Config, check_port
+from sync_server.deployment import Deployment, check_initialised, opened
+from sync_server.folder_lock import locked
+from sync_server.storage.paths import DataFolder
+
+
+def run(folder: DataFolder, config: Config, arguments: argparse.Namespace) -> int:
+    if arguments.host is not None:
+        config = replace(config, host=arguments.host)
+    if arguments.port is not None:
+        config = replace(config, port=check_port(arguments.port, "--port"))
+    _configure_logs(config.log_level)
+    check_initialised(folder)
+    with locked(folder), opened(folder, config.public_url) as deployment:
+        asyncio.run(_serve(deployment, config))
+    return 0
+
+
+async def _serve(deployment: Deployment, config: Config) -> None:
+    # The web server's libraries load slowly, and other commands need none of them.
+    from sync_server.bootstrap import serve
+    from sync_server.control_server import ControlServer
+
+    control = ControlServer(deployment)
+
+    def announce(line: str) -> None:
+        control.listening_at(config.public_url or json.loads(line)["url"])
+        print(line, flush=True)
+
+    await control.start()
+    try:
+        await serve(
+            deployment.database, deployment.folder, config.host, config.port, announce=announce
+        )
+    finally:
+        await control.stop()
+
+
+def _configure_logs(level: str) -> None:
+    """Everything that is logged goes to standard error: standard output is for programs."""
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
