@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -117,7 +118,9 @@ class CameraReader:
         patience_s = _START_S_MAX
         while True:
             try:
-                line = await asyncio.wait_for(stdout.readline(), patience_s)
+                # Not `wait_for`: in Python 3.11 it loses a cancellation that meets a line.
+                async with asyncio.timeout(patience_s):
+                    line = await stdout.readline()
                 if not line:
                     return self._beat.detail if self._beat.state == "failed" else ""
                 message = from_line(line)
@@ -151,5 +154,7 @@ class CameraReader:
 
 
 def _kill(child: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        child.kill()
+    # Not `child.kill()`: it polls first, and may so take the exit code away from asyncio.
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)

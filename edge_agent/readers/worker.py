@@ -33,7 +33,7 @@ class NewestFrame:
     def __init__(self) -> None:
         self._ready = threading.Condition()
         self._frame: sources.Frame | None = None
-        self.notice: sources.Notice | None = None
+        self._notice: sources.Notice | None = None
         self.dropped = 0
         self.touched_s = system_clock.monotonic_s()
         self.fault: BaseException | None = None
@@ -42,10 +42,10 @@ class NewestFrame:
         with self._ready:
             self.touched_s = system_clock.monotonic_s()
             if isinstance(item, sources.Notice):
-                self.notice = item
+                self._notice = item
                 return
             self.dropped += self._frame is not None
-            self._frame, self.notice = item, None
+            self._frame, self._notice = item, None
             self._ready.notify()
 
     def take(self, timeout_s: float) -> sources.Frame | None:
@@ -54,6 +54,11 @@ class NewestFrame:
                 self._ready.wait(timeout_s)
             frame, self._frame = self._frame, None
             return frame
+
+    def notice(self) -> sources.Notice | None:
+        """What the source said last, once every frame before it has been fetched."""
+        with self._ready:
+            return self._notice if self._frame is None else None
 
 
 class Worker:
@@ -135,7 +140,7 @@ class Worker:
         if now_s - self._slot.touched_s > _CAPTURE_STUCK_S:
             # The thread sits in the driver and can't be ended: the parent starts a new process.
             raise TimeoutError("The camera stopped answering.")
-        notice = self._slot.notice
+        notice = self._slot.notice()
         if notice is not None:
             return notice.state, notice.detail
         if self._frames == 0:
