@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -132,13 +132,20 @@ async def test_a_raw_mjpeg_stream_is_read_within_seconds_and_again_after_it_was_
     """As the Pi's own camera is read: `rpicam-vid --codec mjpeg --listen -o tcp://…`."""
     jpeg = cv2.imencode(".jpg", picture(A))[1].tobytes()
 
+    lost: list[bool] = []  # one for each connection, true once it is closed
+
     async def send(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _frame in range(30):
-            if writer.is_closing():
-                break
-            writer.write(jpeg)
-            await asyncio.sleep(1 / 30)
+        number = len(lost)
+        lost.append(False)
+        with suppress(ConnectionError):
+            for _frame in range(30):
+                writer.write(jpeg)
+                await writer.drain()
+                await asyncio.sleep(1 / 30)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        lost[number] = True
 
     async with await asyncio.start_server(send, "127.0.0.1", 0) as server:
         reader = CameraReader(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
@@ -146,7 +153,7 @@ async def test_a_raw_mjpeg_stream_is_read_within_seconds_and_again_after_it_was_
             await until(lambda: seen.payloads == [A])
             await until(lambda: reader.health().state == "missing")
             await until(lambda: seen.payloads == [A, A])
-        server.close()
+        await until(lambda: all(lost))
 
 
 async def test_a_video_plays_at_its_own_pace_and_then_waits(tmp_path: Path) -> None:
