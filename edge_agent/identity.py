@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import OKPKey
-from joserfc.jws import JWSAlgModel
 
 from edge_agent.durable_file import write_whole
 from shared.errors import PermanentError, UsageError
@@ -29,7 +28,7 @@ ALGORITHM = "EdDSA"
 class _EdDsaOnly(jws.JWSRegistry):
     """EdDSA and nothing else. joserfc warns of the name since RFC 9864; API.md §2 fixes it."""
 
-    def get_alg(self, name: str) -> JWSAlgModel:
+    def get_alg(self, name: str) -> Any:  # the library does not export the type
         if name != ALGORITHM:
             raise UnsupportedAlgorithmError(f"Algorithm of '{name}' is not allowed")
         return self.algorithms[name]

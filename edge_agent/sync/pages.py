@@ -1,0 +1,76 @@
+"""A page of changes from bytes to lines, and what the loop must know of it."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from edge_agent.storage.replica import Replica
+from edge_agent.sync.backoff import Failure, FailureKind
+from edge_agent.sync.transport import PageBody, UnreachableError
+from shared import wire
+
+_TYPES_KNOWN = frozenset(
+    {"participant", "credential", "gate", "event", "presence", "device", "operator"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPage:
+    """What became of a page. `skipped`: lines of types that only a newer server knows."""
+
+    page: wire.PageLine
+    digest_ok: bool | None
+    rows: int
+    skipped: int
+    revoked: bool
+
+
+class _Kind(msgspec.Struct):
+    type: str
+
+
+_line = msgspec.json.Decoder(wire.AnyLine)
+_kind = msgspec.json.Decoder(_Kind)
+
+
+def decode_page(lines: list[bytes]) -> tuple[list[wire.AnyLine], wire.PageLine, int]:
+    """Lines, the page line and how many were skipped; UnreachableError if a known one is broken:
+    then nothing of the page may be applied (P7).
+    """
+    decoded: list[wire.AnyLine] = []
+    skipped = 0
+    for number, raw in enumerate(lines, 1):
+        try:
+            decoded.append(_line.decode(raw))
+        except msgspec.DecodeError as error:
+            if _is_of_a_newer_server(raw):
+                skipped += 1
+                continue
+            detail = f"line {number} of a page of changes can't be understood: {error}"
+            raise UnreachableError(Failure(FailureKind.LOCAL, detail)) from error
+    page = decoded.pop() if decoded else None
+    if not isinstance(page, wire.PageLine) or any(isinstance(x, wire.PageLine) for x in decoded):
+        raise UnreachableError(Failure(FailureKind.INTERRUPTED, "a page without its last line"))
+    return decoded, page, skipped
+
+
+def _is_of_a_newer_server(raw: bytes) -> bool:
+    try:
+        return _kind.decode(raw).type not in _TYPES_KNOWN | {"page"}
+    except msgspec.DecodeError:
+        return False
+
+
+def apply_body(replica: Replica, body: PageBody, device_id: str) -> AppliedPage:
+    """Decode and apply one page. Blocking: for a worker thread, never the lane's."""
+    lines, page, skipped = decode_page(body.lines)
+    applied = replica.apply_page(lines, page)
+    revoked = any(
+        isinstance(line, wire.DeviceLine)
+        and line.device_id == device_id
+        and line.state == "revoked"
+        for line in lines
+    )
+    # With lines left out the digest can't match, and fetching again would not mend it.
+    digest_ok = None if skipped else applied.digest_ok
+    return AppliedPage(page, digest_ok, applied.rows, skipped, revoked)

@@ -1,0 +1,303 @@
+"""The server over HTTP: one method an exchange, bounded in bytes and time (API.md §2, §3.4–3.6).
+
+Every failure leaves here as `UnreachableError` or `AnsweredError`, with the library's error as its cause.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+import httpx
+import msgspec
+
+from edge_agent.sync.backoff import Failure, FailureKind
+from shared import wire
+from shared.errors import GatesyncError, PermanentError, TransientError
+from shared.limits import BODY_BYTES_MAX
+
+CONNECT_S = 5.0
+READ_SPARE_S = 10.0  # beyond the wait that was asked for
+UPLOAD_READ_S = 30.0  # a batch waits for the server's disk
+EXCHANGE_SPARE_S = 60.0  # a server that drips keeps no exchange longer
+PAGE_BYTES_MAX = 64 * 1024 * 1024
+ERROR_BYTES_MAX = 64 * 1024
+_TRANSIENT = frozenset({401, 408, 409, 410, 425, 429})
+
+A = TypeVar("A")
+
+
+class UnreachableError(TransientError):
+    """The server could not be reached."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+class AnsweredError(GatesyncError):
+    """The server answered no. `date_ms`: what its Date header says, epoch milliseconds."""
+
+    def __init__(self, failure: Failure, date_ms: int | None = None) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+        self.date_ms = date_ms
+
+
+class TransientAnswerError(AnsweredError, TransientError):
+    """The server answered no, for now."""
+
+
+class PermanentAnswerError(AnsweredError, PermanentError):
+    """The server answered no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """When an exchange left and came back, in ms since boot."""
+
+    sent_ms: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageBody:
+    """A page as it came: not yet looked into. `lines` end with the page line."""
+
+    lines: list[bytes]
+    timed: Timed
+
+
+class Transport(Protocol):
+    """One exchange a call. Raises UnreachableError or AnsweredError, never a library's error."""
+
+    async def token(self, assertion: str) -> wire.TokenAnswer: ...
+
+    async def changes(self, token: str, cursor: str | None, wait_s: int) -> PageBody: ...
+
+    async def scans(
+        self, token: str, request: wire.UploadRequest
+    ) -> tuple[wire.UploadAnswer, Timed]: ...
+
+    async def status(
+        self, token: str, request: wire.StatusRequest
+    ) -> tuple[wire.StatusAnswer, Timed]: ...
+
+    async def enrol(self, request: wire.EnrolRequest) -> wire.EnrolAnswer: ...
+
+    async def aclose(self) -> None: ...
+
+
+class HttpTransport:
+    """`Transport` over httpx. `boot_ms` stamps each exchange; proxies of the environment are not
+    used: a gate speaks to its server and to nobody else.
+    """
+
+    def __init__(self, server_url: str, boot_ms: Callable[[], int]) -> None:
+        self._boot_ms = boot_ms
+        self._client = httpx.AsyncClient(
+            base_url=server_url.rstrip("/") + "/api/v1/",
+            timeout=httpx.Timeout(READ_SPARE_S, connect=CONNECT_S),
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
+            headers={"Accept-Encoding": "gzip"},
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def token(self, assertion: str) -> wire.TokenAnswer:
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": assertion,
+        }
+        body, _ = await self._exchange("POST", "oauth/token", data=form)
+        return _decode(body, wire.TokenAnswer)
+
+    async def changes(self, token: str, cursor: str | None, wait_s: int) -> PageBody:
+        """One page. A body without its last line is an interrupted page: UnreachableError (P7)."""
+        query = {"wait": str(wait_s)} | ({} if cursor is None else {"cursor": cursor})
+        body, timed = await self._exchange(
+            "GET",
+            "sync/changes",
+            token=token,
+            params=query,
+            read_s=wait_s + READ_SPARE_S,
+            bytes_max=PAGE_BYTES_MAX,
+        )
+        lines = body.splitlines()
+        # A line cut short has no end; only the last one says that nothing is missing.
+        if not lines or not body.endswith(b"\n") or b'"page"' not in lines[-1]:
+            raise UnreachableError(Failure(FailureKind.INTERRUPTED, "a page of changes broke off"))
+        return PageBody(lines, timed)
+
+    async def scans(
+        self, token: str, request: wire.UploadRequest
+    ) -> tuple[wire.UploadAnswer, Timed]:
+        body, timed = await self._exchange(
+            "POST",
+            "sync/scans",
+            token=token,
+            content=_encode(request),
+            read_s=UPLOAD_READ_S,
+        )
+        return _decode(body, wire.UploadAnswer), timed
+
+    async def status(
+        self, token: str, request: wire.StatusRequest
+    ) -> tuple[wire.StatusAnswer, Timed]:
+        body, timed = await self._exchange(
+            "POST", "sync/status", token=token, content=msgspec.json.encode(request)
+        )
+        return _decode(body, wire.StatusAnswer), timed
+
+    async def enrol(self, request: wire.EnrolRequest) -> wire.EnrolAnswer:
+        body, _ = await self._exchange(
+            "POST", "devices/enrol", content=msgspec.json.encode(request)
+        )
+        return _decode(body, wire.EnrolAnswer)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        content: bytes | None = None,
+        data: dict[str, str] | None = None,
+        params: dict[str, str] | None = None,
+        read_s: float = READ_SPARE_S,
+        bytes_max: int = BODY_BYTES_MAX,
+    ) -> tuple[bytes, Timed]:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        timeout = httpx.Timeout(read_s, connect=CONNECT_S)
+        request = self._client.build_request(
+            method,
+            path,
+            content=content,
+            data=data,
+            params=params,
+            headers=headers,
+            timeout=timeout,
+        )
+        sent_ms = self._boot_ms()
+        async with self._sent(request, read_s + EXCHANGE_SPARE_S) as response:
+            if response.is_success:
+                body = await _read(response, bytes_max)
+                return body, Timed(sent_ms, self._boot_ms())
+            raise _answered(response, await _read(response, ERROR_BYTES_MAX))
+
+    @asynccontextmanager
+    async def _sent(
+        self, request: httpx.Request, deadline_s: float
+    ) -> AsyncIterator[httpx.Response]:
+        where = str(request.url.copy_with(query=None))
+        try:
+            async with asyncio.timeout(deadline_s):
+                response = await self._client.send(request, stream=True)
+                try:
+                    yield response
+                finally:
+                    await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            hung = isinstance(error, httpx.ConnectTimeout)
+            kind = FailureKind.TIMED_OUT if hung else FailureKind.REFUSED
+            raise UnreachableError(
+                Failure(kind, f"{where} can't be reached: {_why(error)}")
+            ) from error
+        except (httpx.TimeoutException, TimeoutError) as error:
+            failure = Failure(FailureKind.TIMED_OUT, f"{where} did not answer in time")
+            raise UnreachableError(failure) from error
+        except httpx.HTTPError as error:
+            failure = Failure(FailureKind.INTERRUPTED, f"{where} broke off: {_why(error)}")
+            raise UnreachableError(failure) from error
+        except httpx.InvalidURL as error:
+            raise UnreachableError(Failure(FailureKind.LOCAL, f"{where}: {error}")) from error
+
+
+async def _read(response: httpx.Response, bytes_max: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > bytes_max:
+            raise UnreachableError(
+                Failure(FailureKind.LOCAL, f"an answer of more than {bytes_max} bytes was given up")
+            )
+    return bytes(body)
+
+
+def _answered(response: httpx.Response, body: bytes) -> AnsweredError:
+    status = response.status_code
+    code, message = _error_of(body)
+    failure = Failure(
+        FailureKind.ANSWERED,
+        message or f"the server answered {status}",
+        status=status,
+        code=code,
+        retry_after_s=_retry_after_s(response.headers.get("Retry-After")),
+    )
+    transient = status >= 500 or status in _TRANSIENT
+    kind = TransientAnswerError if transient else PermanentAnswerError
+    return kind(failure, _date_ms(response.headers.get("Date")))
+
+
+def _error_of(body: bytes) -> tuple[str | None, str | None]:
+    """Code and message of API §2's error body; a proxy's page has neither."""
+    try:
+        answer: Any = json.loads(body)
+    except ValueError:
+        return None, None
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, str):  # RFC 6749 writes it so at the token's route
+        return error, answer.get("error_description")
+    if not isinstance(error, dict):
+        return None, None
+    return error.get("code"), error.get("message")
+
+
+def _retry_after_s(text: str | None) -> float | None:
+    """Only the form in seconds: a date would need a clock that can be trusted."""
+    return float(text) if text is not None and text.isdecimal() else None
+
+
+def _date_ms(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(parsedate_to_datetime(text).timestamp() * 1_000)
+    except ValueError:
+        return None
+
+
+def _encode(request: wire.UploadRequest) -> bytes:
+    """Entries byte for byte as the journal's checksum saw them; empty members left out."""
+    return msgspec.json.encode(request)
+
+
+def _decode(body: bytes, kind: type[A]) -> A:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        failure = Failure(FailureKind.LOCAL, f"the server's answer can't be understood: {error}")
+        raise UnreachableError(failure) from error
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
