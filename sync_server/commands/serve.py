@@ -39,7 +39,12 @@ async def _serve(deployment: Deployment, config: Config) -> None:
     await control.start()
     try:
         await serve(
-            deployment.database, deployment.folder, config.host, config.port, announce=announce
+            deployment.database,
+            deployment.folder,
+            config.host,
+            config.port,
+            announce=announce,
+            public_url=config.public_url,
         )
     finally:
         await control.stop()

@@ -1,0 +1,120 @@
+"""The one place where the server's parts are made and joined (DESIGN §3, law 3)."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import signal
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+from sqlalchemy import Connection, select
+
+from shared.errors import UsageError
+from sync_server import system_clock
+from sync_server.http.app import Runner, make_app
+from sync_server.http.routes import all_routes
+from sync_server.http.services import Services
+from sync_server.identity.keys import load_keys
+from sync_server.identity.tokens import AccessTokens
+from sync_server.privacy.vault import Vault
+from sync_server.storage import schema
+from sync_server.storage.database import Database
+from sync_server.storage.paths import DataFolder
+from sync_server.stream.head_watch import HeadWatch
+from sync_server.stream.live_hub import LiveHub
+
+
+def event_id_of(conn: Connection) -> str:
+    event_id = conn.execute(select(schema.events.c.event_id)).scalar()
+    if event_id is None:
+        raise UsageError("there is no event yet: run `sync-server init --event FILE.json` first")
+    return str(event_id)
+
+
+def make_services(database: Database, folder: DataFolder) -> Services:
+    """All that the handlers work with; to be called on the running loop."""
+    keys = load_keys(folder)
+    event_id = database.read_now(event_id_of)
+    heads = HeadWatch(asyncio.get_running_loop())
+    database.on_commit(heads.notify)
+    return Services(
+        database=database,
+        keys=keys,
+        tokens=AccessTokens(keys, event_id),
+        vault=Vault(keys.master),
+        event_id=event_id,
+        heads=heads,
+        live=LiveHub(database, heads, system_clock.now_ms),
+        now_ms=system_clock.now_ms,
+        monotonic_s=system_clock.monotonic_s,
+    )
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    database: Database, folder: DataFolder, host: str, port: int, public_url: str = ""
+) -> AsyncIterator[Services]:
+    """The server, serving, until the block is left: then within a second it is gone.
+
+    `services.base_url` names the address; port 0 takes a free one. UsageError: the port is taken.
+    """
+    services = make_services(database, folder)
+    runner = Runner(make_app(services, all_routes()))
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=512)
+        await _start(site, host, port)
+        services.listening_url = _url_of(runner, host)
+        services.base_url = public_url.rstrip("/") or services.listening_url
+        async with asyncio.TaskGroup() as tasks:
+            live = tasks.create_task(services.live.run())
+            try:
+                yield services
+            finally:
+                await site.stop()
+                services.heads.close()
+                await services.live.close()
+                live.cancel()
+    finally:
+        services.heads.close()
+        await runner.cleanup()
+
+
+async def serve(
+    database: Database,
+    folder: DataFolder,
+    host: str,
+    port: int,
+    *,
+    announce: Callable[[str], None],
+    public_url: str = "",
+) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` gets the JSON line that says where (API §1).
+
+    The caller holds the folder's lock. UsageError where the port can't be had.
+    """
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    async with listening(database, folder, host, port, public_url) as services:
+        announce(json.dumps({"event": "listening", "url": services.listening_url}))
+        await ended.wait()
+
+
+async def _start(site: web.TCPSite, host: str, port: int) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"port {port} is in use: stop what listens there, or choose another with --port"
+            ) from error
+        raise UsageError(f"can't listen on {host} port {port}: {error.strerror}") from error
+
+
+def _url_of(runner: Runner, host: str) -> str:
+    port = runner.addresses[0][1]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"

@@ -1,0 +1,227 @@
+"""What gates call: enrolment, tokens, and the sync of DESIGN §5 (API §2, §3.4–3.6)."""
+
+import uuid
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from shared import limits
+from shared.errors import WireError
+from shared.wire import (
+    AnyLine,
+    EnrolAnswer,
+    EnrolRequest,
+    StatusAnswer,
+    StatusRequest,
+    UploadAnswer,
+    UploadRequest,
+    format_time,
+)
+from sync_server.http.errors import ApiError, invalid, too_many
+from sync_server.http.routing import NDJSON, Call, Query, Route, json_response
+from sync_server.identity import devices
+from sync_server.identity.devices import EnrolmentFault, NewDevice
+from sync_server.identity.keys import check_public_key, to_base64url
+from sync_server.identity.rights import Right
+from sync_server.identity.tokens import certificate, certificate_content
+from sync_server.stream.head_watch import wait_until
+from sync_server.sync.changes import ChangesPage, changes_page
+from sync_server.sync.ingest import Ingested, ingest
+from sync_server.sync.status import store_status
+
+COMPRESSED_BYTES_MIN = 1_024
+
+
+class ChangesQuery(Query):
+    """`wait` in seconds, at most 55; `limit` in rows of a page."""
+
+    cursor: str | None = None
+    wait: float = 0
+    limit: int = limits.PAGE_ROWS_DEFAULT
+
+
+async def enrol(call: Call) -> web.StreamResponse:
+    services, address = call.services, call.request.remote or "?"
+    _slow_down(call, address)
+    request: EnrolRequest = await call.body()
+    if not 0 < len(request.code) <= 100:
+        raise invalid("code", "A code has 1 to 100 characters.")
+    if len(request.name) > limits.NAME_CHARS_MAX:
+        raise invalid("name", f"A name has at most {limits.NAME_CHARS_MAX} characters.")
+    try:
+        check_public_key(request.public_key)
+    except ValueError as error:
+        raise invalid("publicKey", "Give the 32 bytes of an Ed25519 key as base64url.") from error
+    new = NewDevice(str(uuid.uuid4()), request.public_key, request.name.strip())
+    device = await services.database.write(
+        lambda conn: devices.enrol(conn, request.code, new, call.received_ms)
+    )
+    if isinstance(device, EnrolmentFault):
+        services.enrol_failures.failed(address, services.monotonic_s())
+        raise ApiError(device.status, device.code, device.message, field="code")
+    content = certificate_content(
+        services.keys,
+        device.device_id,
+        request.public_key,
+        device.gate_id,
+        services.event_id,
+        call.received_ms,
+    )
+    answer = EnrolAnswer(
+        device_id=device.device_id,
+        gate_id=device.gate_id,
+        event_id=services.event_id,
+        server_key=to_base64url(services.keys.public),
+        digest_key=to_base64url(services.keys.digest),
+        certificate=certificate(services.keys, content),
+    )
+    services.live.gate_news()
+    return json_response(answer, 201)
+
+
+def _slow_down(call: Call, address: str) -> None:
+    wait_s = call.services.enrol_failures.wait_s(address, call.services.monotonic_s())
+    if wait_s:
+        raise too_many("Too many wrong codes from here: wait a little.", wait_s)
+
+
+async def changes(call: Call) -> web.StreamResponse:
+    """A page at once where there are rows; else after the next commit that has some, or the wait.
+
+    The watch is taken before the read, so no commit in between goes unheard.
+    """
+    _refuse_revoked(call)
+    query: ChangesQuery = call.query
+    if not 0 <= query.wait <= 3_600:
+        raise invalid("wait", "wait is in seconds, 0 to 55.")
+    if not 1 <= query.limit <= limits.PAGE_ROWS_MAX:
+        raise invalid("limit", f"limit must be 1 to {limits.PAGE_ROWS_MAX}.")
+    services = call.services
+    until_s = services.monotonic_s() + min(query.wait, limits.WAIT_S_MAX)
+
+    def job(conn: Connection) -> ChangesPage | None:
+        device = devices.find_device(conn, call.person.caller_id)
+        if device is None or device.revoked:
+            return None
+        return changes_page(conn, call.person.caller_id, query.cursor, query.limit)
+
+    while True:
+        moved = services.heads.moved()
+        try:
+            page = await services.database.read(job)
+        except WireError as error:
+            raise invalid("cursor", str(error)) from error
+        if page is None:
+            raise _revoked()
+        left_s = until_s - services.monotonic_s()
+        if page.lines or page.more or left_s <= 0 or services.heads.closing:
+            return await _page(call, page)
+        await wait_until(moved, left_s)
+
+
+async def _page(call: Call, page: ChangesPage) -> web.StreamResponse:
+    last: dict[str, Any] = {
+        "type": "page",
+        "cursor": page.cursor,
+        "more": page.more,
+        "serverReceivedAt": format_time(call.received_ms),
+        "serverTime": format_time(call.services.now_ms()),
+    }
+    if page.digest is not None:
+        last["digest"] = page.digest
+    end = json_response(last).body
+    assert isinstance(end, bytes)
+    body = b"\n".join([*page.lines, end, b""])
+    response = web.Response(body=body, content_type=NDJSON)
+    if len(body) >= COMPRESSED_BYTES_MIN and _takes_gzip(call.request):
+        response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    for offered in request.headers.get("Accept-Encoding", "").lower().split(","):
+        name, _, quality = offered.strip().partition(";")
+        if name.strip() in {"gzip", "*"}:
+            return quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
+async def upload(call: Call) -> web.StreamResponse:
+    """A revoked device may still upload: its scans wait in quarantine (DESIGN §5)."""
+    request: UploadRequest = await call.body()
+    _check_own(call, request.device_id)
+    if len(request.lost) > limits.LOST_RANGES_MAX:
+        raise invalid("lost", f"At most {limits.LOST_RANGES_MAX} ranges at a time.")
+
+    def job(conn: Connection) -> Ingested:
+        return ingest(conn, call.person.caller_id, request, call.received_ms)
+
+    try:
+        done = await call.services.database.write(job)
+    except WireError as error:
+        raise invalid(None, str(error)) from error
+    answer = UploadAnswer(
+        outcomes=done.outcomes,
+        contiguous_through=done.contiguous_through,
+        holes=done.holes,
+        visible_at=done.visible_at,
+        server_received_at=format_time(call.received_ms),
+        server_time=format_time(call.services.now_ms()),
+    )
+    return json_response(answer)
+
+
+async def status(call: Call) -> web.StreamResponse:
+    _refuse_revoked(call)
+    request: StatusRequest = await call.body()
+
+    def job(conn: Connection) -> int:
+        return store_status(conn, call.person.caller_id, request, call.received_ms)
+
+    try:
+        through = await call.services.database.write(job)
+    except WireError as error:
+        raise invalid(None, str(error)) from error
+    call.services.live.gate_news()
+    answer = StatusAnswer(
+        contiguous_through=through,
+        server_received_at=format_time(call.received_ms),
+        server_time=format_time(call.services.now_ms()),
+    )
+    return json_response(answer)
+
+
+def _check_own(call: Call, device_id: str) -> None:
+    if device_id != call.person.caller_id:
+        raise ApiError(
+            403, "foreign_device", "A device sends its own journal only.", field="deviceId"
+        )
+
+
+def _refuse_revoked(call: Call) -> None:
+    if call.person.state == "revoked":
+        raise _revoked()
+
+
+def _revoked() -> ApiError:
+    return ApiError(
+        403, "device_revoked", "This device was revoked: enrol it anew, or keep it away."
+    )
+
+
+ROUTES = (
+    Route("POST", "/api/v1/devices/enrol", Right.ANYONE, enrol,
+          "Exchange a one-use code for a device's identity", "devices",
+          request=EnrolRequest, response=EnrolAnswer, status=201,
+          statuses=(400, 404, 409, 410, 413, 415)),
+    Route("GET", "/api/v1/sync/changes", Right.DEVICE, changes,
+          "Rows changed after the cursor, one JSON object a line, the page line last", "sync",
+          query=ChangesQuery, response=AnyLine, response_type=NDJSON, statuses=(400,)),
+    Route("POST", "/api/v1/sync/scans", Right.DEVICE, upload,
+          "Upload journal entries, up to 500 at a time", "sync",
+          request=UploadRequest, response=UploadAnswer, statuses=(400, 413, 415)),
+    Route("POST", "/api/v1/sync/status", Right.DEVICE, status,
+          "What a device says of itself, every 10 s", "sync",
+          request=StatusRequest, response=StatusAnswer, statuses=(400, 413, 415)),
+)  # fmt: skip

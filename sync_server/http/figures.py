@@ -1,0 +1,37 @@
+"""Figures for organisers (API §3.7)."""
+
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from sync_server.http.routing import Call, Route, json_response
+from sync_server.identity.rights import Right
+from sync_server.insight import stats
+
+
+async def overall(call: Call) -> web.StreamResponse:
+    job = partial(stats.overall, now_ms=call.received_ms)
+    return json_response(await call.services.database.read(job))
+
+
+async def gates(call: Call) -> web.StreamResponse:
+    job = partial(stats.gates, now_ms=call.received_ms)
+    return json_response(await call.services.database.read(job))
+
+
+async def hourly(call: Call) -> web.StreamResponse:
+    return json_response(await call.services.database.read(stats.hourly))
+
+
+ROUTES = (
+    Route("GET", "/api/v1/stats/overall", Right.VIEWER, overall,
+          "Participants, attended, inside, rate, trend, conflicts", "figures",
+          response=dict[str, Any]),
+    Route("GET", "/api/v1/stats/gates", Right.VIEWER, gates,
+          "Each gate: counts, methods, processing time, load, estimated wait", "figures",
+          response=list[dict[str, Any]]),
+    Route("GET", "/api/v1/stats/hourly", Right.VIEWER, hourly,
+          "Confirmed entries by hour of the event's zone", "figures",
+          response=list[dict[str, Any]]),
+)  # fmt: skip

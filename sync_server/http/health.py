@@ -1,0 +1,30 @@
+"""Liveness and readiness, for whoever watches the process."""
+
+from typing import Any
+
+from aiohttp import web
+
+from shared.wire import cursor_text, format_time
+from sync_server.http.errors import busy
+from sync_server.http.routing import Call, Route, json_response
+from sync_server.identity.rights import Right
+from sync_server.storage import revisions
+
+
+async def healthz(call: Call) -> web.StreamResponse:
+    return json_response({"status": "ok", "serverTime": format_time(call.received_ms)})
+
+
+async def readyz(call: Call) -> web.StreamResponse:
+    if call.services.heads.closing:
+        raise busy("The server is shutting down.")
+    generation, revision = await call.services.database.read(revisions.head)
+    return json_response({"status": "ready", "cursor": cursor_text(generation, revision)})
+
+
+ROUTES = (
+    Route("GET", "/healthz", Right.PROBE, healthz, "The process answers", "health",
+          response=dict[str, Any]),
+    Route("GET", "/readyz", Right.PROBE, readyz, "The database answers", "health",
+          response=dict[str, Any]),
+)  # fmt: skip

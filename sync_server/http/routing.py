@@ -1,0 +1,120 @@
+"""One table says everything about a route: who may call it, what goes in, what comes out.
+
+The server's routes, the OpenAPI document and the test of all routes with all callers are made from
+the same `Route` values.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from shared.limits import BODY_BYTES_MAX
+from sync_server.http.errors import ApiError, from_validation, invalid
+from sync_server.http.services import Services
+from sync_server.identity.rights import Caller, Right
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+NDJSON = "application/x-ndjson"
+API = "/api/v1"
+
+
+class Query(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Base of a route's query parameters: an unknown one is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, checked: who calls, and the query in its type. The body is read on demand."""
+
+    request: web.Request
+    services: Services
+    route: "Route"
+    caller: Caller | None
+    query: Any
+    received_ms: int
+
+    @property
+    def person(self) -> Caller:
+        """The caller; only for routes whose right is not `anyone`."""
+        assert self.caller is not None, "a route without a right has no caller"
+        return self.caller
+
+    def part(self, name: str) -> str:
+        """A variable part of the path."""
+        return self.request.match_info[name]
+
+    async def body(self) -> Any:
+        """The JSON body in the route's request type; 413, 415 or 400 where it is not that."""
+        raw = await self.raw_body(JSON)
+        try:
+            return msgspec.json.decode(raw, type=self.route.request or Any)
+        except msgspec.ValidationError as error:
+            raise from_validation(error) from error
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise invalid(None, f"The body is not JSON: {error}", "malformed_json") from error
+
+    async def raw_body(self, content_type: str) -> bytes:
+        if self.request.content_type != content_type:
+            raise ApiError(
+                415,
+                "unsupported_media_type",
+                f"Send the body as {content_type}, not as {self.request.content_type}.",
+            )
+        length = self.request.content_length
+        if length is not None and length > BODY_BYTES_MAX:
+            raise ApiError(413, "too_large", f"At most {BODY_BYTES_MAX} bytes are taken.")
+        return await self.request.read()
+
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`statuses` are the errors that may come beside 401, 403, 405, 429, 500 and 503."""
+
+    method: str
+    path: str
+    right: Right
+    handler: Handler
+    summary: str
+    tag: str
+    query: type[Query] | None = None
+    request: Any = None
+    response: Any = None
+    status: int = 200
+    statuses: tuple[int, ...] = ()
+    request_type: str = JSON
+    response_type: str = JSON
+
+
+def json_response(value: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status, body=msgspec.json.encode(value), content_type="application/json"
+    )
+
+
+def no_content() -> web.Response:
+    return web.Response(status=204)
+
+
+def read_query(request: web.Request, kind: type[Query] | None) -> Any:
+    """Query parameters in their type; texts become numbers and booleans where asked for."""
+    given: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in given:
+            raise invalid(name, f"{name} may be given once")
+        given[name] = value
+    if kind is None:
+        if given:
+            name = next(iter(given))
+            raise invalid(name, f"This address takes no parameter {name!r}.", "unknown_member")
+        return None
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise from_validation(error) from error

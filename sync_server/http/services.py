@@ -1,0 +1,51 @@
+"""What the handlers work with; made and joined in `bootstrap`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from shared.limits import (
+    ENROL_FAILURES_PER_MINUTE_MAX,
+    SIGN_IN_FAILURES_PER_MINUTE_MAX,
+    TOKEN_FAILURES_PER_MINUTE_MAX,
+)
+from sync_server.identity.keys import ServerKeys
+from sync_server.identity.throttle import Throttle
+from sync_server.identity.tokens import AccessTokens
+from sync_server.privacy.vault import Vault
+from sync_server.storage.database import Database
+from sync_server.stream.head_watch import HeadWatch
+from sync_server.stream.live_hub import LiveHub
+
+
+@dataclass(slots=True)
+class Services:
+    """Both URLs are known once the server listens; `base_url` is the public one.
+
+    `now_ms` is the server's time.
+    """
+
+    database: Database
+    keys: ServerKeys
+    tokens: AccessTokens
+    vault: Vault
+    event_id: str
+    heads: HeadWatch
+    live: LiveHub
+    now_ms: Callable[[], int]
+    monotonic_s: Callable[[], float]
+    listening_url: str = ""
+    base_url: str = ""
+    sign_in_failures: Throttle = field(
+        default_factory=lambda: Throttle(SIGN_IN_FAILURES_PER_MINUTE_MAX)
+    )
+    enrol_failures: Throttle = field(
+        default_factory=lambda: Throttle(ENROL_FAILURES_PER_MINUTE_MAX)
+    )
+    token_failures: Throttle = field(
+        default_factory=lambda: Throttle(TOKEN_FAILURES_PER_MINUTE_MAX)
+    )
+
+
+SERVICES = web.AppKey("services", Services)

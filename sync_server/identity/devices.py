@@ -1,0 +1,162 @@
+"""Devices: enrolled with a one-use code, known by their key, moved and revoked (DESIGN §7).
+
+Every function is one job inside a transaction.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from shared.limits import ENROLMENT_CODE_TTL_S
+from sync_server.identity.tokens import Assertion
+from sync_server.storage import revisions, schema
+
+
+class EnrolmentFault(Enum):
+    """Why a code does not enrol: HTTP status and words."""
+
+    UNKNOWN = ("enrolment_code_unknown", 404, "There is no such enrolment code.")
+    USED = ("enrolment_code_used", 409, "This enrolment code was used: make another one.")
+    EXPIRED = ("enrolment_code_expired", 410, "This enrolment code is over: make another one.")
+
+    @property
+    def code(self) -> str:
+        return self.value[0]
+
+    @property
+    def status(self) -> int:
+        return self.value[1]
+
+    @property
+    def message(self) -> str:
+        return self.value[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    device_id: str
+    name: str
+    gate_id: str
+    public_key: str | None
+    state: str
+
+    @property
+    def revoked(self) -> bool:
+        return self.state == "revoked"
+
+
+def hash_code(code: str) -> str:
+    """Codes are stored hashed; case, spaces and hyphens don't matter to who types one."""
+    plain = "".join(letter for letter in code.upper() if letter.isalnum())
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def create_enrolment(conn: Connection, gate_id: str, code: str, now_ms: int) -> int:
+    """Keep a one-use code for a gate; returns when it expires (epoch ms). LookupError: no gate."""
+    gates = schema.gates
+    if conn.execute(select(gates.c.gate_id).where(gates.c.gate_id == gate_id)).first() is None:
+        raise LookupError(f"there is no gate {gate_id!r}")
+    expires_ms = now_ms + ENROLMENT_CODE_TTL_S * 1_000
+    conn.execute(
+        insert(schema.enrolments).values(
+            code_hash=hash_code(code), gate_id=gate_id, expires_ms=expires_ms
+        )
+    )
+    return expires_ms
+
+
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """`device_id` is made by the caller; `public_key` is base64url of the raw 32 bytes."""
+
+    device_id: str
+    public_key: str
+    name: str
+
+
+def enrol(conn: Connection, code: str, new: NewDevice, now_ms: int) -> Device | EnrolmentFault:
+    """Exchange a code for a device at the code's gate; a code works once."""
+    codes = schema.enrolments
+    row = conn.execute(select(codes).where(codes.c.code_hash == hash_code(code))).first()
+    if row is None:
+        return EnrolmentFault.UNKNOWN
+    if row.used_ms is not None:
+        return EnrolmentFault.USED
+    if row.expires_ms <= now_ms:
+        return EnrolmentFault.EXPIRED
+    conn.execute(
+        update(codes)
+        .where(codes.c.code_hash == row.code_hash)
+        .values(used_ms=now_ms, device_id=new.device_id)
+    )
+    device = Device(
+        new.device_id, new.name or row.gate_id, row.gate_id, new.public_key, state="active"
+    )
+    revisions.upsert(
+        conn,
+        schema.devices,
+        {
+            "device_id": device.device_id,
+            "name": device.name,
+            "gate_id": device.gate_id,
+            "public_key": device.public_key,
+            "state": device.state,
+            "epoch": None,
+            "contiguous_through": 0,
+            "enrolled_ms": now_ms,
+            "quarantined": False,
+        },
+    )
+    assign_gate(conn, device.device_id, device.gate_id, now_ms)
+    return device
+
+
+def assign_gate(conn: Connection, device_id: str, gate_id: str, now_ms: int) -> None:
+    """Remember that a device was at a gate from now on (`foreign_gate`, DESIGN §5)."""
+    conn.execute(
+        insert(schema.device_gates).values(device_id=device_id, gate_id=gate_id, since_ms=now_ms)
+    )
+
+
+def find_device(conn: Connection, device_id: str) -> Device | None:
+    devices = schema.devices
+    row = conn.execute(
+        select(
+            devices.c.device_id,
+            devices.c.name,
+            devices.c.gate_id,
+            devices.c.public_key,
+            devices.c.state,
+        ).where(devices.c.device_id == device_id)
+    ).first()
+    return Device(*row) if row is not None else None
+
+
+def use_assertion(conn: Connection, assertion: Assertion, now_ms: int) -> bool:
+    """False where this assertion was used before; those that are over are forgotten."""
+    used = schema.used_assertions
+    conn.execute(delete(used).where(used.c.expires_ms < now_ms))
+    known = conn.execute(
+        select(used.c.jti_hash).where(used.c.jti_hash == assertion.jti_hash)
+    ).first()
+    if known is not None:
+        return False
+    conn.execute(insert(used).values(jti_hash=assertion.jti_hash, expires_ms=assertion.expires_ms))
+    return True
+
+
+def change_device(
+    conn: Connection, device_id: str, changes: dict[str, Any], now_ms: int
+) -> Device | None:
+    """Write columns of a device; a new `gate_id` is remembered as an assignment."""
+    device = find_device(conn, device_id)
+    if device is None or device.public_key is None:
+        return None  # a partner's stand-in is no device that anybody moves
+    revisions.upsert(conn, schema.devices, {"device_id": device_id, **changes})
+    gate_id = changes.get("gate_id")
+    if gate_id is not None and gate_id != device.gate_id:
+        assign_gate(conn, device_id, gate_id, now_ms)
+    return find_device(conn, device_id)

@@ -1,0 +1,1 @@
+"""Figures for organisers, read from the counters."""

@@ -1,0 +1,1 @@
+"""What happened, as it happens: the outbox, and who listens."""

@@ -1,0 +1,95 @@
+"""What the live page reads: the outbox's tail, and each gate's sync status."""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from shared.wire import format_time, parse_cursor
+from sync_server.storage import revisions, schema
+
+ONLINE_MS = 30_000  # a device that spoke less than this ago is online
+
+
+class OutboxRow(NamedTuple):
+    outbox_id: int
+    type: str
+    data: Any
+    at_ms: int
+
+
+def rows_after(conn: Connection, outbox_id: int, rows_max: int) -> list[OutboxRow]:
+    """The newest rows after this one, oldest first; of more than `rows_max` the older are left."""
+    box = schema.outbox
+    rows = conn.execute(
+        select(box.c.outbox_id, box.c.type, box.c.data, box.c.at_ms)
+        .where(box.c.outbox_id > outbox_id)
+        .order_by(box.c.outbox_id.desc())
+        .limit(rows_max)
+    )
+    return [OutboxRow(*row) for row in rows][::-1]
+
+
+def last_scans(conn: Connection, rows_max: int) -> tuple[int, list[OutboxRow]]:
+    """The outbox's head, and the last merged scans, oldest first."""
+    box = schema.outbox
+    head = conn.execute(select(func.max(box.c.outbox_id))).scalar() or 0
+    newest = rows_after(conn, head - 20 * rows_max, 20 * rows_max)
+    return head, [row for row in newest if row.type == "scan.merged"][-rows_max:]
+
+
+def device_states(conn: Connection, now_ms: int) -> list[dict[str, Any]]:
+    """Each gate with each device that is not revoked; a gate without one stands alone.
+
+    `replicaLag` is in revisions; None where the device has not said or is of another generation.
+    """
+    gates, devices, said = schema.gates, schema.devices, schema.device_status
+    generation, head = revisions.head(conn)
+    rows = conn.execute(
+        select(
+            gates.c.gate_id,
+            gates.c.name,
+            gates.c.active,
+            devices.c.device_id,
+            devices.c.name.label("device_name"),
+            devices.c.contiguous_through,
+            said.c.last_seen_ms,
+            said.c.status,
+        )
+        .select_from(
+            gates.outerjoin(
+                devices,
+                (devices.c.gate_id == gates.c.gate_id)
+                & (devices.c.public_key.is_not(None))
+                & (devices.c.state != "revoked"),
+            ).outerjoin(said, said.c.device_id == devices.c.device_id)
+        )
+        .order_by(gates.c.gate_id, devices.c.enrolled_ms)
+    )
+    return [_state(row, generation, head, now_ms) for row in rows]
+
+
+def _state(row: Any, generation: str, head: int, now_ms: int) -> dict[str, Any]:
+    said = row.status or {}
+    return {
+        "gateId": row.gate_id,
+        "gateName": row.name,
+        "active": row.active,
+        "deviceId": row.device_id,
+        "deviceName": row.device_name,
+        "online": row.last_seen_ms is not None and now_ms - row.last_seen_ms < ONLINE_MS,
+        "lastSeenAt": format_time(row.last_seen_ms) if row.last_seen_ms is not None else None,
+        "waiting": said.get("waiting"),
+        "replicaAgeS": said.get("replicaAgeS"),
+        "replicaLag": _lag(said.get("cursor"), generation, head),
+        "contiguousThrough": row.contiguous_through,
+        "clock": said.get("clock"),
+        "readers": said.get("readers"),
+    }
+
+
+def _lag(cursor: Any, generation: str, head: int) -> int | None:
+    try:
+        of, revision = parse_cursor(cursor or "")
+    except ValueError:
+        return None
+    return max(0, head - revision) if of == generation else None
