@@ -28,12 +28,12 @@ class GatePatch(wire.Request, kw_only=True):
 
     name: Text | Unset = UNSET
     direction: GateDirection | Unset = UNSET
-    zone: Text | None | Unset = UNSET
-    required_permission: Text | None | Unset = UNSET
+    zone: Text | Unset | None = UNSET
+    required_permission: Text | Unset | None = UNSET
     capacity_per_minute: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Unset = UNSET
     active: bool | Unset = UNSET
-    location: dict[str, Any] | None | Unset = UNSET
-    beacon: dict[str, Any] | None | Unset = UNSET
+    location: dict[str, Any] | Unset | None = UNSET
+    beacon: dict[str, Any] | Unset | None = UNSET
 
 
 async def list_all(call: Call) -> web.StreamResponse:
