@@ -60,7 +60,9 @@ class _Known:
 class Planner:
     """Keeps through one import what has been seen of it: hashes, so that memory stays small."""
 
-    def __init__(self, event: Event, vault: Vault, import_id: str, *, reinstate: bool) -> None:
+    def __init__(
+        self, event: Event, vault: Vault, import_id: str | None, *, reinstate: bool
+    ) -> None:
         self._event_id = event.event_id
         self._vault = vault
         self._import_id = import_id
