@@ -1,0 +1,189 @@
+// The live page. `facts` is everything it knows; frames change it, `draw` shows it.
+import { drawAges, drawLive } from "./draw.js";
+import { follow, signIn, signOut, whoAmI } from "./line.js";
+import { currentLanguage, OTHER, CATALOGUES, switchLanguage, tell, tellAge } from "./words.js";
+
+const SCANS_MAX = 20;
+const GATE_SILENT_MS = 20_000; // told every 5 s; one that is no longer told has gone
+const byId = (id) => document.getElementById(id);
+
+const facts = {
+  person: null,
+  problem: null, // {key, values} or {text}: why signing in did not work
+  line: "connecting", // connecting | connected | lost
+  heardAt: null, // when the last frame arrived, by this machine's clock (ms)
+  event: null,
+  overall: null,
+  gates: [],
+  sync: new Map(), // "gate/device" → its last gate.status and when it was heard
+  scans: [], // newest first
+};
+let stopFollowing = null;
+let drawing = false;
+
+// ---- frames -----------------------------------------------------------------------------------
+
+const onFrame = {
+  "stats.updated"(data) {
+    facts.overall = data.overall ?? facts.overall;
+    facts.gates = data.gates ?? facts.gates;
+    facts.event = data.event ?? facts.event;
+  },
+  "gate.status"(data) {
+    const key = `${data.gateId}/${data.deviceId ?? ""}`;
+    facts.sync.set(key, { ...data, heardAt: Date.now() });
+    for (const [other, { heardAt }] of facts.sync) {
+      if (Date.now() - heardAt > GATE_SILENT_MS) facts.sync.delete(other);
+    }
+  },
+  "scan.merged"(data) {
+    const at = facts.scans.findIndex(({ scanId }) => scanId === data.scanId);
+    if (at >= 0) facts.scans[at] = data; // merged anew: its verdict may have changed
+    else facts.scans = [data, ...facts.scans].slice(0, SCANS_MAX);
+  },
+};
+
+function startFollowing() {
+  facts.line = "connecting";
+  stopFollowing = follow({
+    open() {
+      facts.line = "connected";
+      facts.sync.clear(); // the whole picture follows
+      draw();
+    },
+    frame({ type, data }) {
+      facts.heardAt = Date.now();
+      onFrame[type]?.(data);
+      draw();
+    },
+    lost() {
+      facts.line = "lost";
+      draw();
+    },
+    over: () => showSignIn({ key: "sessionOver" }),
+  });
+}
+
+// ---- drawing ----------------------------------------------------------------------------------
+
+function drawFrame() {
+  document.documentElement.lang = currentLanguage();
+  for (const element of document.querySelectorAll("[data-words]")) {
+    element.textContent = tell(element.dataset.words);
+  }
+  const other = OTHER[currentLanguage()];
+  byId("language").lang = other;
+  byId("language").textContent = CATALOGUES[other].language;
+  byId("sign-in").hidden = facts.person !== null;
+  byId("live").hidden = facts.person === null;
+  byId("sign-out").hidden = facts.person === null;
+  byId("person").textContent = facts.person?.name ?? "";
+  const { problem } = facts;
+  byId("sign-in-problem").textContent = problem ? (problem.text ?? tell(problem.key, problem.values)) : "";
+}
+
+function drawConnection() {
+  const mark = { connected: "●", connecting: "◌", lost: "✕" }[facts.line];
+  const said = facts.person ? `${mark} ${tell(facts.line)}` : "";
+  const element = byId("connection");
+  element.dataset.line = facts.line;
+  if (element.textContent !== said) element.textContent = said; // said aloud once
+  const old = byId("old");
+  old.hidden = facts.line === "connected" || facts.heardAt === null;
+  if (!old.hidden) {
+    const time = new Date(facts.heardAt).toLocaleTimeString(currentLanguage());
+    old.textContent = tell("old", { time, age: tellAge(Date.now() - facts.heardAt) });
+  }
+}
+
+// Many frames in one go are drawn once.
+function draw() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    drawFrame();
+    drawConnection();
+    if (facts.person) drawLive(facts);
+  });
+}
+
+// ---- signing in and out -----------------------------------------------------------------------
+
+function showSignIn(problem = null) {
+  stopFollowing?.();
+  stopFollowing = null;
+  Object.assign(facts, {
+    person: null,
+    problem,
+    heardAt: null,
+    event: null,
+    overall: null,
+    gates: [],
+    scans: [],
+  });
+  facts.sync.clear();
+  draw();
+}
+
+async function start() {
+  let person;
+  try {
+    person = await whoAmI();
+  } catch (problem) {
+    console.error(problem);
+    showSignIn({ key: "unreachable" });
+    return;
+  }
+  if (!person) {
+    showSignIn();
+    return;
+  }
+  facts.person = person;
+  facts.problem = null;
+  startFollowing();
+  draw();
+}
+
+byId("sign-in-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const problem = await signIn(form.elements.name.value.trim(), form.elements.password.value);
+  if (!problem) {
+    form.reset();
+    await start();
+    return;
+  }
+  const known = {
+    0: { key: "unreachable" },
+    401: { key: "wrongPassword" },
+    429: { key: "tooMany", values: { seconds: problem.retryAfterS } },
+  };
+  facts.problem = known[problem.status] ?? { text: problem.message };
+  form.elements.password.value = "";
+  form.elements.password.focus();
+  draw();
+});
+
+byId("sign-out").addEventListener("click", async () => {
+  try {
+    await signOut();
+  } catch (problem) {
+    console.error(problem);
+    return; // still signed in: the page says that it is not connected
+  }
+  showSignIn();
+});
+
+byId("language").addEventListener("click", () => {
+  switchLanguage();
+  draw();
+});
+
+setInterval(() => {
+  if (!facts.person) return;
+  drawConnection();
+  drawAges(facts);
+}, 1000);
+
+await start();
