@@ -21,12 +21,16 @@ SCAN_ID_CHARS_MAX = 64
 CREDENTIAL_ID_CHARS_MAX = 36
 DIGEST_CHARS = 32
 TYPE_CHARS_MAX = 16
-KNOWN_TYPES = frozenset({"scan", "resolution", "note"})
+KNOWN_TYPES = ("scan", "resolution", "note")  # compared, never hashed: the type may be a list
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedEntry:
-    """`checksum` is ours over the content; `entry` is None where `unusable` names a code."""
+    """`entry` is None where `unusable` names a code.
+
+    `checksum` is the entry's own; where that fails, one over the entry as it came with it, so that
+    the right entry can still arrive beside it.
+    """
 
     seq: int
     checksum: str
@@ -52,7 +56,7 @@ def check_entry(raw: dict[str, Any], gates_of_device: Collection[str]) -> Checke
     said = raw.get("type")
     return CheckedEntry(
         seq=_seq_of(raw),
-        checksum=computed,
+        checksum=wire.checksum({"came": raw}) if code == "bad_checksum" else computed,
         type=_storable(said[:TYPE_CHARS_MAX]) if isinstance(said, str) else "?",
         body=_body_of(raw),
         entry=entry,

@@ -190,8 +190,6 @@ def merged_state(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     return {
         "scans": rows_of(database, schema.scans, "row_id", "received_ms"),
         "presences": rows_of(database, schema.presences, "revision"),
-        "counters": [
-            row for row in rows_of(database, schema.counters) if row[-1] != 0
-        ],
+        "counters": [row for row in rows_of(database, schema.counters) if row[-1] != 0],
         "resolutions": rows_of(database, schema.resolutions),
     }
