@@ -25,7 +25,8 @@ def locked(folder: DataFolder) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FolderBusyError(
-                f"another process works on {folder.path}; wait until it has ended"
+                f"another process, a server or a command, works on {folder.path}; "
+                "wait until it has ended"
             ) from error
         yield
     finally:

@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sqlalchemy import Connection
+
 from shared import wire
 from shared.errors import UsageError
 from sync_server import system_clock
 from sync_server.deployment import Deployment
 from sync_server.identity import devices, services
 from sync_server.identity.enrolment_codes import enrolment_url, make_code
+from sync_server.identity.people import create_owner
 from sync_server.registration.csv_reader import CsvReader
+from sync_server.registration.event_store import check_same_event
 from sync_server.registration.importer import Importer, Options
 from sync_server.registration.tickets import ticket_rows
 from sync_server.storage.backup import write_backup
@@ -102,6 +106,19 @@ def _backup(
     return {}
 
 
+def _init(
+    deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    """What a second `init` may still do while the server runs: make the first owner."""
+    owner = parameters.get("owner")
+
+    def job(conn: Connection) -> bool:
+        check_same_event(conn, parameters["eventId"])
+        return owner is not None and create_owner(conn, owner[0], owner[1])
+
+    return {"ownerCreated": deployment.database.write_now(job)}
+
+
 OPERATIONS: dict[str, Operation] = {
     "import": _import,
     "tickets": _tickets,
@@ -109,4 +126,5 @@ OPERATIONS: dict[str, Operation] = {
     "api-key": _api_key,
     "verify": _verify,
     "backup": _backup,
+    "init": _init,
 }

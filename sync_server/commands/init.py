@@ -4,9 +4,9 @@ import argparse
 import os
 import sys
 
-from shared.errors import TransientError, UsageError
+from shared.errors import UsageError
 from sync_server.config import Config
-from sync_server.control_client import server_answers
+from sync_server.control_client import ask_server, server_answers
 from sync_server.folder_lock import locked
 from sync_server.identity.key_files import copy_keys, make_keys
 from sync_server.identity.keys import load_keys
@@ -30,15 +30,20 @@ def run(folder: DataFolder, _config: Config, arguments: argparse.Namespace) -> i
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder.path}: can't make the folder ({error.strerror})") from error
-    if server_answers(folder):
-        raise TransientError(f"a server runs on {folder.path}: stop it first, then init again")
-    with locked(folder):
-        made, named = _create(folder, arguments, event_file, owner)
+    if server_answers(folder):  # then the event is there, and little is left to do
+        if arguments.keys is not None:
+            copy_keys(folder, arguments.keys)
+        parameters = {"eventId": event_file.event.event_id, "owner": owner}
+        made, named = False, ask_server(folder, "init", parameters)["ownerCreated"]
+    else:
+        with locked(folder):
+            made, named = _create(folder, arguments, event_file, owner)
     event = event_file.event
     print(
         f"{event.event_id}: {'created' if made else 'was there already, unchanged'}, "
         f"tag {event.tag}, {len(event_file.gates)} gates"
         + (f"; owner {arguments.admin} created" if named else "")
+        + ("; there is an owner already, unchanged" if owner and not named else "")
     )
     return 0
 

@@ -32,13 +32,16 @@ _NOBODY = _HASHER.hash(uuid.uuid4().hex)
 
 
 def create_owner(conn: Connection, name: str, password_hash: str) -> bool:
-    """Make an owner; False where a person of this name is there already (nothing changes)."""
+    """Make the first owner; False where there is one already (nothing changes)."""
     name = name.strip()
     if not name or len(name) > NAME_CHARS_MAX or not name.isprintable():
         raise UsageError(f"{name!r} can't be a person's name (1–{NAME_CHARS_MAX} characters)")
     people = schema.people
-    if conn.execute(select(people.c.name).where(people.c.name == name)).first() is not None:
+    owners = select(people.c.name).where(people.c.role == Role.OWNER.value, people.c.active)
+    if conn.execute(owners.limit(1)).first() is not None:
         return False
+    if conn.execute(select(people.c.name).where(people.c.name == name)).first() is not None:
+        raise UsageError(f"there is a person named {name!r} who is no owner; choose another name")
     return revisions.upsert(
         conn,
         people,

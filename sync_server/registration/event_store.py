@@ -34,19 +34,24 @@ def create_event(conn: Connection, file: EventFile, keys: ServerKeys) -> bool:
 
     UsageError where the folder holds another event.
     """
-    held = event_row(conn)
-    if held is not None:
-        if held["event_id"] != file.event.event_id:
-            raise UsageError(
-                f"this data folder is of the event {held['event_id']!r}; "
-                "one server serves one event: name another folder"
-            )
+    if check_same_event(conn, file.event.event_id):
         return False
     if conn.execute(select(schema.state.c.id)).first() is None:
         revisions.initialise(conn, secrets.token_hex(8))
     revisions.upsert(conn, schema.events, row_of_event(file.event, keys))
     revisions.upsert_many(conn, schema.gates, [row_of_gate(gate) for gate in file.gates])
     return True
+
+
+def check_same_event(conn: Connection, event_id: str) -> bool:
+    """False in an empty database; UsageError where it holds another event."""
+    held = event_row(conn)
+    if held is not None and held["event_id"] != event_id:
+        raise UsageError(
+            f"this data folder is of the event {held['event_id']!r}, not {event_id!r}; "
+            "one server serves one event: name another folder"
+        )
+    return held is not None
 
 
 def row_of_event(event: Event, keys: ServerKeys) -> dict[str, Any]:
