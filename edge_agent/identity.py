@@ -22,6 +22,7 @@ from shared.errors import PermanentError, UsageError
 IDENTITY_FILE = "identity.json"
 KEY_FILE = "device.key"
 KEY_BYTES = 32
+FINGERPRINT_HEX_MIN = 16
 ALGORITHM = "EdDSA"
 
 
@@ -148,11 +149,15 @@ class DeviceKey:
         return jwt.encode({"alg": ALGORITHM, "typ": "JWT"}, claims, self._key, registry=_REGISTRY)
 
 
-def fingerprints(server_key: str) -> set[str]:
-    """How a code's URL may name the server's key: its SHA-256 in base64url or hex, or itself."""
-    raw = b64_decode(server_key)
-    digest = hashlib.sha256(raw)
-    return {b64_encode(digest.digest()), digest.hexdigest(), b64_encode(raw)}
+def key_matches(server_key: str, fingerprint: str) -> bool:
+    """Whether an enrolment URL's `key` means this key: the first 16 or more hex digits of its
+    SHA-256, or all of it in base64url.
+    """
+    digest = hashlib.sha256(b64_decode(server_key))
+    given = fingerprint.strip()
+    if len(given) >= FINGERPRINT_HEX_MIN and digest.hexdigest().startswith(given.lower()):
+        return True
+    return given == b64_encode(digest.digest())
 
 
 def check_certificate(certificate: str, server_key: str, expected: dict[str, str]) -> int | None:

@@ -83,8 +83,8 @@ class SyncLoop:
     async def run(self) -> None:
         """Until cancelled. Errors are logged and tried again with patience, never raised."""
         self._loop = asyncio.get_running_loop()
-        while not await self._prepared():
-            await asyncio.sleep(1)  # noqa: ASYNC110 — the disk gives no event
+        while not await self._prepared():  # noqa: ASYNC110 — the disk gives no event
+            await asyncio.sleep(1)
         async with asyncio.TaskGroup() as group:
             for channel in (Channel.DOWN, Channel.UP, Channel.STATUS):
                 group.create_task(self._run_channel(channel), name=f"sync-{channel.value}")
@@ -207,6 +207,7 @@ class SyncLoop:
             page.cursor,
             self._now_s(),
             more=page.more,
+            rows=applied.rows,
             digest_ok=applied.digest_ok,
             revoked=applied.revoked,
         )

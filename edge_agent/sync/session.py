@@ -25,6 +25,7 @@ UPLOAD_CHECK_S = 5.0  # should a wake-up ever be missed
 TOKEN_SPARE_S = 30.0  # a token is renewed this long before its end
 REFETCH_INTERVAL_S = 3_600.0  # whole replica, after a digest that differs
 REVOKED_CHECK_S = 300.0
+EMPTY_PAGE_PAUSE_S = 0.05
 BATCH_ENTRIES_MIN = 1
 SILENCE_S_MAX = 15.0  # without a word from the server, after which a time-out means offline
 
@@ -200,11 +201,14 @@ class Session:
         now_s: float,
         *,
         more: bool,
+        rows: int = 1,
         digest_ok: bool | None = None,
         revoked: bool = False,
     ) -> None:
         """A page is in the replica, with its cursor."""
         self._good(Channel.DOWN, now_s)
+        if not rows and not more:  # a server that does not wait must not make us spin
+            self.links[Channel.DOWN].not_before_s = now_s + EMPTY_PAGE_PAUSE_S
         self._afresh = False
         generation, _ = parse_cursor(cursor)
         if self.generation is not None and generation != self.generation:
