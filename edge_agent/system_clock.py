@@ -24,3 +24,8 @@ def monotonic_s() -> float:
 def boot_id() -> str:
     """The kernel's id of this boot; `boot_ms` of two boots can't be compared."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def sleep_s(seconds: float) -> None:
+    """Wait, in a command that has nothing else to do."""
+    time.sleep(seconds)

@@ -90,6 +90,7 @@ class Reference:
     version: int
     generation: str | None
     revision: int
+    server_time_ms: int
     event: Event | None
     ticket_keys: dict[str, bytes]
     gates: dict[str, Gate]
@@ -126,7 +127,7 @@ class ReplicaReader:
         self._conn.execute("BEGIN")
         try:
             live, *state = self._conn.execute(
-                "SELECT live, reference_version, generation, revision FROM state"
+                "SELECT live, reference_version, generation, revision, server_time_ms FROM state"
             ).fetchone()
             rows = self._conn.execute(
                 f"SELECT type, body FROM reference_{live}"  # noqa: S608
@@ -200,8 +201,10 @@ def _reference(
         elif kind == "operator":
             operator = msgspec.json.decode(body, type=wire.OperatorLine)
             operators[operator.operator_id] = operator
-    version, generation, revision = state
-    return Reference(version, generation, revision, event, keys, gates, devices, operators, acks)
+    version, generation, revision, server_time_ms = state
+    return Reference(
+        version, generation, revision, server_time_ms, event, keys, gates, devices, operators, acks
+    )
 
 
 def event_of(line: wire.EventLine) -> Event:

@@ -1,0 +1,217 @@
+"""The one place where the running agent's parts are made and joined (`edge-agent run`).
+
+Each part has its own task in one TaskGroup, watched: a part that fails is logged, named in health
+and started again, and never stops the others.
+"""
+
+import asyncio
+import json
+import signal
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+
+from edge_agent import outcomes, system_clock
+from edge_agent.config import Config
+from edge_agent.control import AskDecide, AskStatus, ControlServer
+from edge_agent.folder import FolderLock, GateFolder
+from edge_agent.health import Health
+from edge_agent.identity import DeviceKey
+from edge_agent.kiosk.screens import decision_frame
+from edge_agent.kiosk.web import KioskWeb
+from edge_agent.parts import GateParts
+from edge_agent.ports import Outcome, Reader, ReaderHealth, Sighting
+from edge_agent.readers.camera import CameraReader
+from edge_agent.sync.loop import SyncLoop
+from edge_agent.sync.report import GateHealth
+from edge_agent.sync.transport import HttpTransport
+from shared.errors import GatesyncError
+from shared.limits import QUEUE_SIGHTINGS_MAX
+from shared.model import Direction
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+_RESTART_S_MIN, _RESTART_S_MAX = 0.5, 30.0
+_LOOK_S = 1.0
+_READY_CHECK_S = 0.2
+_TIDY_S = 5.0
+
+
+class Running:
+    """A gate that runs: the event loop's side. The lane has a thread of its own."""
+
+    def __init__(self, parts: GateParts, config: Config, version: str) -> None:
+        self._parts = parts
+        self._thread = ThreadPoolExecutor(1, "lane")
+        self._queue: deque[Sighting] = deque()
+        self._sighted = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._status: dict[str, Any] = {}
+        self._readers: list[Reader] = [CameraReader(config.camera)]
+        self._health = Health(parts, self._reader_health)
+        self._transport = HttpTransport(parts.identity.server_url, parts.time.boot_ms)
+        self._sync = SyncLoop(
+            identity=parts.identity,
+            key=DeviceKey.load(parts.folder.path),
+            journal=parts.journal,
+            replica=parts.replica,
+            timekeeper=parts.time,
+            transport=self._transport,
+            on_lane=self._on_lane,
+            monotonic_s=system_clock.monotonic_s,
+            health=lambda: GateHealth(self._reader_health(), self._health.disk()),
+            version=version,
+        )
+        self._health.sync = self._sync.state
+        self._kiosk = KioskWeb(config.kiosk_port, self._typed, self._state, config.kiosk_host)
+        self._control = ControlServer(parts.folder.control_socket, self._asked)
+        parts.lane.on_outcome.append(self._decided)
+
+    async def run(self, announce: Callable[[str], None]) -> None:
+        """Until cancelled. `announce` gets the kiosk's address once the gate can decide."""
+        address = await self._kiosk.start()
+        try:
+            await self._control.start()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch("lane", self._take_sightings))
+                group.create_task(self._watch("health", self._keep_status))
+                group.create_task(self._watch("tidy", self._tidy))
+                group.create_task(self._watch("sync", self._sync.run))
+                for reader in self._readers:
+                    group.create_task(self._watch(reader.name, partial(reader.run, self._emit)))
+                group.create_task(self._announce(address, announce))
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        await self._control.stop()
+        await self._kiosk.stop()
+        await self._transport.aclose()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._health.close()
+
+    async def _watch(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        pause_s = _RESTART_S_MIN
+        while True:
+            try:
+                await part()
+            except Exception as error:
+                log.exception("part_failed", part=name, again_in_s=pause_s)
+                self._health.faults[name] = f"{type(error).__name__}: {error}"
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _RESTART_S_MAX)
+            else:
+                return
+
+    # --- sightings → lane -------------------------------------------------------------------
+
+    async def _on_lane(self, job: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._thread, job)
+
+    def _emit(self, sighting: Sighting) -> None:
+        """From a reader. When the lane can't keep up, the oldest is dropped: it has left."""
+        if len(self._queue) >= QUEUE_SIGHTINGS_MAX:
+            self._queue.popleft()
+            self._health.sightings_dropped += 1
+        self._queue.append(sighting)
+        self._sighted.set()
+
+    async def _take_sightings(self) -> None:
+        while True:
+            await self._sighted.wait()
+            self._sighted.clear()
+            while self._queue:
+                await self._decide_seen(self._queue.popleft())
+
+    async def _decide_seen(self, sighting: Sighting) -> None:
+        try:
+            await self._on_lane(lambda: self._parts.lane.present(sighting))
+        except GatesyncError as error:
+            log.warning("not_decided", error=str(error))
+            self._kiosk.publish("health", self._state())
+
+    async def _present(
+        self, code: str, direction: Direction | None, *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        sighting = Sighting("typed", code, None, self._parts.time.boot_ms(), "typed")
+        outcome = await self._on_lane(
+            lambda: self._parts.lane.present(sighting, direction, dry_run=dry_run)
+        )
+        return outcomes.as_json(outcome)
+
+    async def _typed(self, code: str, direction: Direction | None) -> dict[str, Any]:
+        return await self._present(code, direction)
+
+    def _decided(self, outcome: Outcome) -> None:
+        """On the lane's thread: the rest of the agent hears of it."""
+        self._sync.wake()
+        self._loop.call_soon_threadsafe(self._kiosk.publish, "decision", decision_frame(outcome))
+
+    # --- being asked ------------------------------------------------------------------------
+
+    async def _asked(self, question: AskDecide | AskStatus) -> dict[str, Any]:
+        if isinstance(question, AskDecide):
+            return await self._present(question.code, question.direction, dry_run=question.dry_run)
+        sync = self._sync.state()
+        return await asyncio.to_thread(self._health.status, sync)
+
+    def _reader_health(self) -> list[ReaderHealth]:
+        return [reader.health() for reader in self._readers]
+
+    def _state(self) -> dict[str, Any]:
+        return self._health.kiosk(self._status)
+
+    async def _keep_status(self) -> None:
+        while True:
+            sync = self._sync.state()
+            self._status = await asyncio.to_thread(self._health.status, sync, count=False)
+            if not self._parts.lane.facts.ready:
+                await self._on_lane(self._parts.lane.facts.refresh)
+            await asyncio.sleep(_LOOK_S)
+
+    async def _tidy(self) -> None:
+        """Move the journal's WAL into its file while nobody stands at the gate."""
+        decided = 0
+        while True:
+            await asyncio.sleep(_TIDY_S)
+            if decided != (now := self._parts.lane.health.decisions):
+                decided = now
+                if not self._queue:
+                    await self._on_lane(self._parts.lane.idle)
+
+    async def _announce(self, address: str, announce: Callable[[str], None]) -> None:
+        facts = self._parts.lane.facts
+        while not facts.ready:
+            await self._on_lane(facts.refresh)
+            await asyncio.sleep(_READY_CHECK_S)
+        announce(address)
+
+
+async def run_gate(
+    folder: GateFolder, config: Config, version: str, say: Callable[[str], None]
+) -> None:
+    """Run the gate until SIGTERM or SIGINT."""
+    with FolderLock(folder), GateParts.open(folder, config) as parts:
+        running = Running(parts, config, version)
+        task = asyncio.current_task()
+        assert task is not None
+        stopped = False
+
+        def stop() -> None:
+            nonlocal stopped
+            stopped = True
+            task.cancel()
+
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop)
+        try:
+            await running.run(lambda url: say(json.dumps({"event": "ready", "kiosk": url})))
+        except asyncio.CancelledError:
+            if not stopped:
+                raise

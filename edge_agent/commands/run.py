@@ -1,0 +1,45 @@
+"""`edge-agent run`: runs the gate."""
+
+import asyncio
+import logging
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import structlog
+
+from edge_agent.config import Config
+from edge_agent.folder import GateFolder
+
+
+def run(data: Path, config: Config) -> int:
+    from edge_agent.bootstrap import run_gate
+
+    log_to_stderr(config.log_level)
+    try:
+        release = version("gatesync")
+    except PackageNotFoundError:
+        release = ""
+    asyncio.run(run_gate(GateFolder(data), config, release, _say))
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def log_to_stderr(level: str) -> None:
+    import sys
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,152 @@
+"""How the gate is: what `status`, the kiosk and `/sync/status` say. Any thread may ask."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from edge_agent.lane import LaneHealth
+from edge_agent.parts import GateParts
+from edge_agent.ports import ReaderHealth
+from edge_agent.storage.replica_reader import ReplicaReader
+from shared.wire import format_time
+
+
+class SyncView(Protocol):
+    """What the sync knows of the line to the server. Times in epoch milliseconds."""
+
+    @property
+    def online(self) -> bool: ...
+
+    @property
+    def offline_since_ms(self) -> int | None: ...
+
+    @property
+    def last_sync_ms(self) -> int | None: ...
+
+
+class NoSync:
+    """No agent runs: nobody talks to the server."""
+
+    online = False
+    offline_since_ms: int | None = None
+    last_sync_ms: int | None = None
+
+
+class Health:
+    """Reads the two files through a reader of its own, so that it never waits for the sync."""
+
+    def __init__(
+        self, parts: GateParts, readers: Callable[[], Sequence[ReaderHealth]] = lambda: ()
+    ) -> None:
+        self.sync: Callable[[], SyncView] = NoSync  # on the event loop's thread
+        self.faults: dict[str, str] = {}  # by part: what failed last, in a few words
+        self.sightings_dropped = 0
+        self._parts = parts
+        self._readers = readers
+        self._lock = threading.Lock()
+        self._replica: ReplicaReader = parts.replica.reader()
+
+    @property
+    def lane(self) -> LaneHealth:
+        return self._parts.lane.health
+
+    def close(self) -> None:
+        with self._lock:
+            self._replica.close()
+
+    def readers(self) -> list[dict[str, Any]]:
+        return [
+            {"name": r.name, "state": r.state, "detail": r.detail, "figures": r.figures}
+            for r in self._readers()
+        ]
+
+    def clock(self) -> dict[str, Any]:
+        moment, quality = self._parts.time.now()
+        offset_ms = self._parts.time.offset_ms()
+        return {"quality": quality, "offsetMs": offset_ms, "errorMs": moment.error_ms}
+
+    def disk(self) -> dict[str, Any]:
+        stat = os.statvfs(self._parts.folder.path)
+        return {"freeBytes": stat.f_bavail * stat.f_frsize}
+
+    def status(self, sync: SyncView, *, count: bool = True) -> dict[str, Any]:
+        """As `status --json` (API §1); any thread. `count`: also the participants, which reads a
+        whole index.
+        """
+        parts, journal = self._parts, self._parts.journal
+        with self._lock:
+            reference = self._replica.reference()
+            participants = self._replica.participants() if count else None
+        acks = reference.acks.get(journal.epoch, [])
+        acknowledged = acks[-1].through if acks else 0
+        cursor = f"{reference.generation}.{reference.revision}" if reference.generation else None
+        age_s = None
+        if reference.server_time_ms:
+            now_ms = parts.time.now()[0].at_ms
+            age_s = max(0.0, round((now_ms - reference.server_time_ms) / 1_000, 1))
+        device = reference.devices.get(parts.identity.device_id)
+        answer: dict[str, Any] = {
+            "deviceId": parts.identity.device_id,
+            "gateId": device.gate_id if device else parts.identity.gate_id,
+            "generation": reference.generation,
+            "cursor": cursor,
+            "replicaAgeS": age_s,
+            "participants": participants,
+            "epoch": journal.epoch,
+            "head": journal.head,
+            "acknowledged": acknowledged,
+            "waiting": max(0, journal.head - acknowledged),
+            "online": sync.online,
+            "lastSyncAt": _time(sync.last_sync_ms),
+            "offlineSince": _time(sync.offline_since_ms),
+            "clock": self.clock(),
+            "readers": self.readers(),
+            "disk": self.disk(),
+            "faults": self._faults(),
+        }
+        return answer
+
+    def _faults(self) -> dict[str, str]:
+        faults = dict(self.faults)
+        if self.lane.fault:
+            faults["journal"] = self.lane.fault
+        if self.lane.barrier_fault:
+            faults["barrier"] = self.lane.barrier_fault
+        return faults
+
+    def kiosk(self, status: dict[str, Any]) -> dict[str, Any]:
+        """The kiosk's state, from the last status and what lies in memory: quick."""
+        facts = self._parts.lane.facts
+        event, gate, sync = facts.event, facts.gate, self.sync()
+        state: dict[str, Any] = {
+            "gate": None,
+            "event": None,
+            "online": sync.online,
+            "offlineSince": _time(sync.offline_since_ms),
+            "waiting": max(0, self._parts.journal.head - status.get("acknowledged", 0)),
+            "replicaAgeS": status.get("replicaAgeS"),
+            "inside": None,
+            "clock": self.clock(),
+            "readers": [
+                {name: reader[name] for name in ("name", "state", "detail")}
+                for reader in self.readers()
+            ],
+            "notEnrolled": not facts.ready,
+            "sightingsDropped": self.sightings_dropped,
+        }
+        if gate is not None:
+            state["gate"] = {
+                "id": gate.gate_id,
+                "name": gate.name,
+                "direction": str(gate.direction),
+            }
+        if event is not None:
+            state["event"] = {"name": event.name, "timeZone": event.time_zone}
+        if self.lane.fault:
+            state["outOfOrder"] = "journal"
+        return state
+
+
+def _time(at_ms: int | None) -> str | None:
+    return None if at_ms is None else format_time(at_ms)

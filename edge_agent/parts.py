@@ -1,0 +1,92 @@
+"""The parts of a gate that decide, joined: identity, clock, journal, replica, lane.
+
+`run` puts readers, kiosk and sync around them; `decide` uses them alone. Whoever opens them holds
+the folder's lock.
+"""
+
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uuid_utils
+
+from edge_agent import system_clock
+from edge_agent.config import Config
+from edge_agent.facts import FactSource, Place
+from edge_agent.folder import GateFolder
+from edge_agent.hardware.barrier import FakePin, LogBarrier
+from edge_agent.identity import Identity, load_identity
+from edge_agent.lane import Lane
+from edge_agent.ports import Barrier, Clock
+from edge_agent.storage.journal import Journal
+from edge_agent.storage.replica import Replica
+from edge_agent.storage.replica_reader import ReplicaReader
+from edge_agent.timekeeper import Timekeeper
+from shared.errors import UsageError
+
+_CLOCK: Clock = system_clock
+
+
+@dataclass(slots=True)
+class GateParts:
+    folder: GateFolder
+    identity: Identity
+    time: Timekeeper
+    journal: Journal
+    replica: Replica
+    reader: ReplicaReader  # the lane's own
+    lane: Lane
+
+    @classmethod
+    def open(cls, folder: GateFolder, config: Config) -> "GateParts":
+        """UsageError, one line, where the folder is not enrolled, newer or not to be read."""
+        identity = load_identity(folder.path)
+        time = Timekeeper(_CLOCK, folder.clock, enrolled_at_ms=identity.enrolled_at_ms)
+        try:
+            journal = Journal.open(folder.journal, new_epoch=new_epoch)
+            replica = Replica.open(folder.replica)
+        except (sqlite3.Error, OSError) as error:
+            raise UsageError(f"the data in {folder.path} can't be opened: {error}") from error
+        place = Place(identity.device_id, identity.gate_id, identity.digest_key_bytes())
+        reader = replica.reader()
+        lane = Lane(
+            FactSource(place, reader, journal),
+            journal,
+            _barrier(config, folder.barrier_log),
+            time,
+            new_scan_id=new_scan_id,
+            default_direction=config.direction,
+        )
+        return cls(folder, identity, time, journal, replica, reader, lane)
+
+    def close(self) -> None:
+        self.reader.close()
+        self.replica.close()
+        self.journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def new_epoch() -> str:
+    """A random 64-bit id as 16 hex digits."""
+    return secrets.token_hex(8)
+
+
+def new_scan_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+def _barrier(config: Config, log: Path) -> Barrier:
+    return LogBarrier(log) if config.barrier == "log" else FakePin()
