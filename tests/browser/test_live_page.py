@@ -1,0 +1,228 @@
+"""The live page in a real browser against the real server and a real database."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from shared.merge import Kind, Verdict
+from shared.model import Method
+from shared.reasons import Reason
+from shared.wire import ClockStatus, StatusRequest
+from sync_server import system_clock
+from sync_server.bootstrap import listening
+from sync_server.dashboard import STATIC
+from sync_server.identity.key_files import make_keys
+from sync_server.identity.people import create_owner, hash_password
+from sync_server.storage import revisions, schema
+from sync_server.storage.database import Database
+from sync_server.storage.paths import DataFolder
+from sync_server.sync.ingest import ingest
+from sync_server.sync.status import store_status
+from tests.sync_server.builders import (
+    EPOCH,
+    UploadRequest,
+    device_row,
+    event_row,
+    gate_row,
+    populate,
+    scan_entry,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+PASSWORD = "a long enough password"
+NAMES = {"north": "Main entrance", "south": "South door", "vip": "VIP lounge"}
+
+
+class Server:
+    """A server with one enrolled gate and an owner; what gates would send is put in by hand."""
+
+    def __init__(self, folder: DataFolder, database: Database, url: str) -> None:
+        self.folder, self.database, self.url = folder, database, url
+
+    async def scan(self, seq: int, person: int, **changes: Any) -> None:
+        entry = scan_entry(seq, person, **changes)
+        request = UploadRequest(device_id="dev-north", epoch=EPOCH, entries=[entry])
+        now_ms = system_clock.now_ms()
+        await self.database.write(lambda conn: ingest(conn, "dev-north", request, now_ms))
+
+    async def status(self, *, waiting: int = 0, quality: str = "synced", ago_ms: int = 0) -> None:
+        clock = ClockStatus(quality=quality, offset_ms=3, error_ms=12)
+
+        def job(conn: Any) -> None:
+            generation, head = revisions.head(conn)
+            said = StatusRequest(
+                epoch=EPOCH, head=0, waiting=waiting, clock=clock, cursor=f"{generation}.{head}"
+            )
+            store_status(conn, "dev-north", said, system_clock.now_ms() - ago_ms)
+
+        await self.database.write(job)
+
+
+def fill(conn: Any) -> None:
+    populate(conn, people=10)
+    revisions.upsert(conn, schema.events, event_row(name="Tech Conference 2024"))
+    for gate_id, name in NAMES.items():
+        revisions.upsert(conn, schema.gates, gate_row(gate_id, name=name))
+    revisions.upsert(conn, schema.devices, device_row("dev-north", "north", public_key="A" * 43))
+    create_owner(conn, "admin", hash_password(PASSWORD))
+
+
+@asynccontextmanager
+async def server_in(path: Path, port: int = 0) -> AsyncIterator[Server]:
+    """Serves the folder's database; the second time on the same data."""
+    folder = DataFolder(path)
+    make_keys(folder)
+    fresh = not folder.database.exists()
+    database = Database.open(folder.database_url)
+    try:
+        if fresh:
+            database.write_now(fill)
+        async with listening(database, folder, "127.0.0.1", port) as services:
+            yield Server(folder, database, services.listening_url)
+    finally:
+        database.close()
+
+
+async def sign_in(page: Page, server: Server) -> None:
+    await page.goto(server.url)
+    await page.get_by_label("Name").fill("admin")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#connection")).to_have_text("● Live")
+
+
+def row(page: Page, table: str, text: str) -> Any:
+    return page.locator(f"#{table} tr", has_text=text)
+
+
+async def test_signing_in_and_out(page: Page, tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        await page.goto(server.url)
+        await page.get_by_label("Name").fill("admin")
+        await page.get_by_label("Password").fill("wrong")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+        await expect(page.get_by_label("Password")).to_be_focused()
+        await page.get_by_role("button", name="한국어").click()
+        await expect(page.get_by_role("alert")).to_contain_text("올바르지 않습니다")
+        await page.get_by_role("button", name="English").click()
+        await sign_in(page, server)
+        await page.reload()  # the session outlives a reload
+        await expect(page.locator("#connection")).to_have_text("● Live")
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_label("Password")).to_be_visible()
+        await expect(page.locator("#live")).to_be_hidden()
+
+
+async def test_figures_scans_and_gates_move_without_a_reload(page: Page, tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        await sign_in(page, server)
+        await expect(page.locator("#event")).to_have_text("Tech Conference 2024")
+        await expect(page.locator("#total")).to_have_text("10")
+        await expect(page.locator("#attended")).to_have_text("0")
+        await expect(page.locator("#no-scans")).to_be_visible()
+        await expect(row(page, "sync", "VIP lounge")).to_contain_text("No device")
+
+        await server.scan(1, person=1)
+        await expect(page.locator("#attended")).to_have_text("1")
+        await expect(page.locator("#inside")).to_have_text("1")
+        await expect(page.locator("#rate")).to_have_text("10 %")
+        first = page.locator("#scans tr").first
+        await expect(first).to_contain_text("17:54:20")  # in the event's zone, Asia/Seoul
+        await expect(first).to_contain_text("홍*동")
+        await expect(first).to_contain_text("✓ confirmed")
+        await expect(row(page, "gates", "Main entrance")).to_contain_text("QR 1")
+        await expect(page.locator("#no-scans")).to_be_hidden()
+
+        await server.scan(2, person=1)
+        await expect(page.locator("#conflicts")).to_have_text("⚠ 1")
+        await expect(page.locator("#scans tr").first).to_contain_text("entered while inside")
+        await server.scan(3, person=2, admitted=False, reason="revoked")
+        await expect(page.locator("#scans tr").first).to_contain_text(
+            "ticket replaced or withdrawn"
+        )
+        await expect(page.locator("#scans tr")).to_have_count(3)
+
+        await server.status(waiting=7, quality="wall")
+        gate = row(page, "sync", "Main entrance")
+        await expect(gate).to_contain_text("● Online")
+        await expect(gate).to_contain_text("7")
+        await expect(gate).to_contain_text("⚠ unsure")
+        await server.status(ago_ms=60_000)
+        await expect(gate).to_contain_text("✕ Offline")
+        await expect(gate).to_contain_text(" s ago")
+
+
+async def test_it_says_when_its_figures_are_old_and_comes_back(page: Page, tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        await sign_in(page, server)
+        await server.scan(1, person=1)
+        await expect(page.locator("#attended")).to_have_text("1")
+        port = int(server.url.rsplit(":", 1)[1])
+    await expect(page.locator("#connection")).to_have_text("✕ Not connected")
+    await expect(page.locator("#old")).to_contain_text("These figures are from")
+    await expect(page.locator("#attended")).to_have_text("1")
+    async with server_in(tmp_path, port) as server:
+        await server.scan(2, person=2)
+        await expect(page.locator("#connection")).to_have_text("● Live")
+        await expect(page.locator("#old")).to_be_hidden()
+        await expect(page.locator("#attended")).to_have_text("2")
+        await expect(page.locator("#scans tr")).to_have_count(2)
+
+
+async def test_an_ended_session_leads_back_to_signing_in(page: Page, tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        await sign_in(page, server)
+        port = int(server.url.rsplit(":", 1)[1])
+        await server.database.write(lambda conn: conn.execute(schema.sessions.delete()))
+    async with server_in(tmp_path, port):
+        await expect(page.get_by_role("alert")).to_contain_text("Please sign in again")
+        await expect(page.locator("#live")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+async def test_nothing_spills_over_the_edge(page: Page, tmp_path: Path, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 800})
+    async with server_in(tmp_path) as server:
+        await server.scan(1, person=1)
+        await server.scan(2, person=1)
+        await server.status(waiting=1_234_567)
+        await sign_in(page, server)
+        await expect(page.locator("#scans tr")).to_have_count(2)
+        for _language in range(2):
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width
+            await page.locator("#language").click()
+
+
+async def test_the_catalogues_are_whole(browser: Browser, tmp_path: Path) -> None:
+    """P11: each reason, verdict, kind and method has words in both languages."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    async with server_in(tmp_path) as server:
+        await page.goto(server.url)
+        catalogues = await page.evaluate(
+            """async () => {
+                const { CATALOGUES } = await import("/static/words.js");
+                return JSON.stringify(CATALOGUES);
+            }"""
+        )
+    await context.close()
+    found: dict[str, dict[str, str]] = json.loads(catalogues)
+    assert set(found["en"]) == set(found["ko"])
+    needed = {f"reason.{reason.label}" for reason in Reason}
+    for kind, names in [("verdict", Verdict), ("kind", Kind), ("method", Method)]:
+        needed |= {f"{kind}.{name.value}" for name in names}  # type: ignore[attr-defined]
+    assert needed <= set(found["en"])
+    assert [key for key, text in found["ko"].items() if not text] == ["reason.ok"]
+
+
+async def test_the_page_asks_nobody_else() -> None:
+    for path in STATIC.iterdir():
+        text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "://" not in text.replace("}://${location.host}", ""), path.name
