@@ -5,7 +5,6 @@ and nobody else; what differs is written: verdicts, presences, counters, outbox 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -136,7 +135,18 @@ def _present(values: Iterable[str | None]) -> set[str]:
 
 
 def presence_row(participant_id: str, presence: Presence, *, attended: bool) -> dict[str, Any]:
-    return {"participant_id": participant_id, "attended": attended} | asdict(presence)
+    return {
+        "participant_id": participant_id,
+        "inside": presence.inside,
+        "last_ms": presence.last_ms,
+        "last_error_ms": presence.last_error_ms,
+        "last_direction": presence.last_direction and presence.last_direction.value,
+        "last_gate_id": presence.last_gate_id,
+        "first_entry_ms": presence.first_entry_ms,
+        "last_entry_ms": presence.last_entry_ms,
+        "conflict": presence.conflict,
+        "attended": attended,
+    }
 
 
 def judge(

@@ -23,6 +23,13 @@ def _to_json(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"))
 
 
+def _from_json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return json.loads(text)
+
+
 def make_engine(url: str, *, writes: bool) -> Engine:
     """An engine whose transactions are `BEGIN IMMEDIATE` (writer) or read-only snapshots."""
     if make_url(url).get_backend_name() != "sqlite":
@@ -31,7 +38,7 @@ def make_engine(url: str, *, writes: bool) -> Engine:
         url,
         poolclass=NullPool,
         json_serializer=_to_json,
-        json_deserializer=json.loads,
+        json_deserializer=_from_json,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000},
     )
 

@@ -5,6 +5,7 @@ and never the code (P9).
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ Row = Mapping[str, Any]
 HASH_OF_NOTHING = "0" * 32
 
 
+@lru_cache(maxsize=1_024)  # one row often names one moment several times
 def _time(ms: int | None) -> str | None:
     return None if ms is None else wire.format_time(ms)
 

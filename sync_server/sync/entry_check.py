@@ -131,7 +131,7 @@ def _check_text(said: str | None, chars_max: int) -> None:
         return
     if len(said) > chars_max:
         raise _UnusableError("text_too_long")
-    if "\x00" in said or _storable(said) != said:
+    if "\x00" in said or not (said.isascii() or _storable(said) == said):
         raise _UnusableError("malformed")
 
 
@@ -148,9 +148,10 @@ def _storable(said: str) -> str:
 
 
 def _body_of(raw: dict[str, Any]) -> str:
+    """The entry as JSON with sorted keys; its checksum can be computed again from it."""
     try:
-        return wire.canonical(raw).decode()
-    except UnicodeDecodeError:  # half a surrogate pair
+        return msgspec.json.encode(raw, order="sorted").decode()
+    except (UnicodeError, OverflowError, ValueError):  # half a surrogate pair, a huge number
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
 
