@@ -12,15 +12,27 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import OKPKey
+from joserfc.jws import JWSAlgModel, JWSRegistry
 
 from shared.errors import PermanentError
 from shared.limits import ASSERTION_LEEWAY_S, ASSERTION_TTL_S_MAX, DEVICE_TOKEN_TTL_S
 from sync_server.identity.keys import ServerKeys, to_base64url
 
-# The first is RFC 8037's name, the second RFC 9864's for the same with Ed25519.
-_ALGORITHMS = ["EdDSA", "Ed25519"]
+ALGORITHM = "EdDSA"  # API.md's name; RFC 9864 calls the same with this curve Ed25519
+
+
+class _EdDsaOnly(JWSRegistry):
+    """EdDSA and nothing else: no `none`, no shared secrets, and no warning about the name."""
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name not in {ALGORITHM, "Ed25519"}:
+            raise UnsupportedAlgorithmError("only EdDSA is taken here")
+        return self.algorithms[name]
+
+
+_REGISTRY = _EdDsaOnly()
 _TOKEN_CHARS_MAX = 4_096
 
 
@@ -91,7 +103,9 @@ class AccessTokens:
             "iat": now_s,
             "exp": now_s + DEVICE_TOKEN_TTL_S,
         }
-        return jwt.encode({"alg": "EdDSA", "typ": "at+jwt"}, claims, self._key, _ALGORITHMS)
+        return jwt.encode(
+            {"alg": ALGORITHM, "typ": "at+jwt"}, claims, self._key, registry=_REGISTRY
+        )
 
     def subject_of(self, token: str, now_ms: int) -> str:
         """Whom a token was issued to; InvalidTokenError if it is not ours or over."""
@@ -108,7 +122,10 @@ class AccessTokens:
 def certificate(keys: ServerKeys, content: dict[str, Any]) -> str:
     """A compact JWS by the server's key over what it granted a device (API §2)."""
     return jwt.encode(
-        {"alg": "EdDSA", "typ": "gatesync-device+jwt"}, content, _signing_key(keys), _ALGORITHMS
+        {"alg": ALGORITHM, "typ": "gatesync-device+jwt"},
+        content,
+        _signing_key(keys),
+        registry=_REGISTRY,
     )
 
 
@@ -131,7 +148,7 @@ def _signing_key(keys: ServerKeys) -> OKPKey:
 
 def _verified(token: str, key: OKPKey, kind: str | None = None) -> dict[str, Any]:
     try:
-        decoded = jwt.decode(token, key, _ALGORITHMS)
+        decoded = jwt.decode(token, key, registry=_REGISTRY)
     except (JoseError, ValueError) as error:
         raise InvalidTokenError("The token's signature is not genuine.") from error
     if kind is not None and decoded.header.get("typ") != kind:

@@ -19,6 +19,8 @@ from shared.model import Direction
 from shared.wire import format_time
 from sync_server.insight import counters
 from sync_server.storage import schema
+from sync_server.storage.chunks import mappings
+from sync_server.storage.history import event_of
 
 WINDOW_MS = 5 * 60_000
 RECENT_SCANS_MAX = 10_000  # arrivals looked at for what happened in the last ten minutes
@@ -136,6 +138,16 @@ def _overall(conn: Connection, total: int, recent: _Recent, now_ms: int) -> dict
         ),
         "conflicts": int(sums.get(("overall", "conflict"), 0)),
         "lastUpdated": format_time(now_ms),
+    }
+
+
+def _event(conn: Connection, now_ms: int) -> dict[str, Any]:
+    event = event_of(next(mappings(conn, select(schema.events))))
+    return {
+        "eventId": event.event_id,
+        "name": event.name,
+        "timeZone": event.time_zone,
+        "status": event.status_at(now_ms).value,
     }
 
 

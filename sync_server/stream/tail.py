@@ -6,6 +6,7 @@ from sqlalchemy import Connection, func, select
 
 from shared.wire import format_time, parse_cursor
 from sync_server.storage import revisions, schema
+from sync_server.sync.journals import received
 
 ONLINE_MS = 30_000  # a device that spoke less than this ago is online
 
@@ -76,7 +77,7 @@ def _state(row: Any, generation: str, head: int, now_ms: int) -> dict[str, Any]:
         "active": row.active,
         "deviceId": row.device_id,
         "deviceName": row.device_name,
-        "online": row.last_seen_ms is not None and now_ms - row.last_seen_ms < ONLINE_MS,
+        "online": _online(row.last_seen_ms, now_ms),
         "lastSeenAt": format_time(row.last_seen_ms) if row.last_seen_ms is not None else None,
         "waiting": said.get("waiting"),
         "replicaAgeS": said.get("replicaAgeS"),
@@ -93,3 +94,42 @@ def _lag(cursor: Any, generation: str, head: int) -> int | None:
     except ValueError:
         return None
     return max(0, head - revision) if of == generation else None
+
+
+def all_devices(conn: Connection, now_ms: int) -> list[dict[str, Any]]:
+    """Every device ever enrolled, with all that it last said and the holes in its journal."""
+    devices, said = schema.devices, schema.device_status
+    generation, head = revisions.head(conn)
+    rows = conn.execute(
+        select(devices, said.c.last_seen_ms, said.c.status)
+        .select_from(devices.outerjoin(said, said.c.device_id == devices.c.device_id))
+        .where(devices.c.public_key.is_not(None))
+        .order_by(devices.c.enrolled_ms, devices.c.device_id)
+    )
+    items = []
+    for row in rows.all():
+        journal = received(conn, row.device_id, row.epoch, up_to_head=True) if row.epoch else None
+        said_now = dict(row.status or {})
+        items.append(
+            {
+                **said_now,
+                "deviceId": row.device_id,
+                "name": row.name,
+                "gateId": row.gate_id,
+                "state": row.state,
+                "quarantined": row.quarantined,
+                "enrolledAt": format_time(row.enrolled_ms),
+                "contiguousThrough": row.contiguous_through,
+                "holes": journal.holes if journal else [],
+                "replicaLag": _lag(said_now.get("cursor"), generation, head),
+                "online": _online(row.last_seen_ms, now_ms),
+                "lastSeenAt": format_time(row.last_seen_ms)
+                if row.last_seen_ms is not None
+                else None,
+            }
+        )
+    return items
+
+
+def _online(last_seen_ms: int | None, now_ms: int) -> bool:
+    return last_seen_ms is not None and now_ms - last_seen_ms < ONLINE_MS
