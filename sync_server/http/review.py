@@ -49,7 +49,7 @@ async def attendance(call: Call) -> web.StreamResponse:
         verdict=query.verdict,
         since_ms=_since_ms(query.since),
         cursor=_cursor(query.cursor),
-        limit=_limit(query.limit),
+        limit=checked_limit(query.limit),
     )
     found = await call.services.database.read(lambda conn: review.list_attendance(conn, asked))
     return json_response(found)
@@ -57,7 +57,7 @@ async def attendance(call: Call) -> web.StreamResponse:
 
 async def conflicts(call: Call) -> web.StreamResponse:
     query: ConflictsQuery = call.query
-    asked = ScanFilter(cursor=_cursor(query.cursor), limit=_limit(query.limit))
+    asked = ScanFilter(cursor=_cursor(query.cursor), limit=checked_limit(query.limit))
     found = await call.services.database.read(
         lambda conn: review.list_conflicts(conn, asked, open_only=query.open)
     )
@@ -106,7 +106,7 @@ def _cursor(text: str | None) -> int | None:
     return int(text)
 
 
-def _limit(limit: int) -> int:
+def checked_limit(limit: int) -> int:
     if not 1 <= limit <= LIST_ITEMS_MAX:
         raise invalid("limit", f"limit must be 1 to {LIST_ITEMS_MAX}.")
     return limit

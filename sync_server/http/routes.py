@@ -1,6 +1,7 @@
 """Every route of the server, in one table."""
 
 from sync_server.http import (
+    credentials,
     devices,
     event,
     figures,
@@ -9,6 +10,7 @@ from sync_server.http import (
     health,
     live,
     pages,
+    participants,
     partners,
     review,
     sessions,
@@ -26,6 +28,8 @@ def all_routes() -> tuple[Route, ...]:
         *event.ROUTES,
         *fleet.ROUTES,
         *gates.ROUTES,
+        *participants.ROUTES,
+        *credentials.ROUTES,
         *review.ROUTES,
         *figures.ROUTES,
         *live.ROUTES,

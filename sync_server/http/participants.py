@@ -1,0 +1,250 @@
+"""Participants: registered, changed, cancelled, listed, imported (API §2)."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from typing import IO, Annotated, Any, BinaryIO, cast
+
+import msgspec
+from aiohttp import BodyPartReader, web
+from sqlalchemy import Connection
+
+from shared import wire
+from shared.errors import UsageError
+from shared.limits import IMPORT_BYTES_MAX, LIST_ITEMS_DEFAULT
+from shared.model import ParticipantStatus
+from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.review import checked_limit
+from sync_server.http.routing import Call, Query, Route, json_response, no_content
+from sync_server.identity.rights import Right
+from sync_server.registration import participants
+from sync_server.registration.csv_reader import CsvReader
+from sync_server.registration.event_store import load_event
+from sync_server.registration.importer import Importer, Options
+from sync_server.registration.participants import Filter, Registrar, RegistrationRefusedError
+
+Unset = msgspec.UnsetType
+UNSET = msgspec.UNSET
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+Permissions = Annotated[list[Text], msgspec.Meta(max_length=100)]
+_MEMORY_BYTES = 1024 * 1024  # a larger upload waits on disk
+
+
+class NewParticipant(wire.Request, kw_only=True):
+    """Members as the columns of the participants' CSV (API §3.1)."""
+
+    name: Text
+    email: Text
+    id: Text | None = None
+    phone: Text | None = None
+    organization: Text | None = None
+    birth_date: Text | None = None
+    region: Text | None = None
+    group: Text | None = None
+    permissions: Permissions | None = None
+    status: ParticipantStatus | None = None
+    code: Text | None = None
+
+
+class ParticipantPatch(wire.Request, kw_only=True):
+    """Members left out stay as they are; null empties one that may be empty."""
+
+    name: Text | Unset = UNSET
+    email: Text | Unset = UNSET
+    phone: Text | Unset | None = UNSET
+    organization: Text | Unset | None = UNSET
+    birth_date: Text | Unset | None = UNSET
+    region: Text | Unset | None = UNSET
+    group: Text | Unset | None = UNSET
+    permissions: Permissions | Unset = UNSET
+    status: ParticipantStatus | Unset = UNSET
+
+
+class ListQuery(Query):
+    q: str | None = None
+    status: ParticipantStatus | None = None
+    group: str | None = None
+    cursor: str | None = None
+    limit: int = LIST_ITEMS_DEFAULT
+
+
+class ImportQuery(Query):
+    dry_run: bool = False
+    reinstate: bool = False
+
+
+async def create(call: Call) -> web.StreamResponse:
+    body: NewParticipant = await call.body()
+    cells = {name: text for name, text in _cells(body).items() if text is not None}
+
+    def job(conn: Connection) -> dict[str, Any]:
+        return _shown(conn, call, _registrar(call).create(conn, cells))
+
+    return json_response(await _registered(call, job), 201)
+
+
+async def change(call: Call) -> web.StreamResponse:
+    patch: ParticipantPatch = await call.body()
+    cells, participant_id = _cells(patch), call.part("id")
+
+    def job(conn: Connection) -> dict[str, Any]:
+        row = _registrar(call).change(conn, participant_id, cells)
+        return _shown(conn, call, _found(row, participant_id))
+
+    return json_response(await _registered(call, job))
+
+
+async def cancel(call: Call) -> web.StreamResponse:
+    participant_id = call.part("id")
+
+    def job(conn: Connection) -> None:
+        _found(_registrar(call).cancel(conn, participant_id), participant_id)
+
+    await call.services.database.write(job)
+    return no_content()
+
+
+async def read(call: Call) -> web.StreamResponse:
+    participant_id = call.part("id")
+
+    def job(conn: Connection) -> dict[str, Any]:
+        row = participants.find_participant(conn, participant_id)
+        return _shown(conn, call, _found(row, participant_id))
+
+    return json_response(await call.services.database.read(job))
+
+
+async def list_all(call: Call) -> web.StreamResponse:
+    query: ListQuery = call.query
+    limit = checked_limit(query.limit)
+    status = query.status.value if query.status is not None else None
+    wanted = Filter(query.q or None, status, query.group, query.cursor)
+    vault = call.services.vault
+
+    def job(conn: Connection) -> dict[str, Any]:
+        rows, cursor = participants.list_participants(conn, vault, wanted, limit)
+        items = [participants.participant_json(row, vault) for row in rows]
+        return {"items": items, "cursor": cursor}
+
+    return json_response(await call.services.database.read(job))
+
+
+async def import_file(call: Call) -> web.StreamResponse:
+    """Takes a CSV as the body, or as the first file of a multipart form."""
+    query: ImportQuery = call.query
+    services = call.services
+    options = Options(dry_run=query.dry_run, reinstate=query.reinstate)
+    importer = Importer(services.database, services.vault, services.keys, options, services.now_ms)
+    with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
+        source = await _receive(call.request, file)
+        file.seek(0)
+
+        def work() -> dict[str, Any]:
+            return importer.run(CsvReader(cast(BinaryIO, file), source), source)
+
+        try:
+            return json_response(await asyncio.to_thread(work))
+        except UsageError as error:
+            raise invalid(None, str(error), "unreadable_file") from error
+
+
+async def _receive(request: web.Request, file: IO[bytes]) -> str:
+    """Store the upload; returns what to call it."""
+    if request.content_type == "multipart/form-data":
+        async for part in await request.multipart():
+            if isinstance(part, BodyPartReader) and part.filename is not None:
+                await _store(_pieces(part), file)
+                return part.filename
+        raise invalid(None, "The form holds no file: send the CSV as one of its parts.")
+    if request.content_type not in {"text/csv", "text/plain", "application/octet-stream"}:
+        raise ApiError(
+            415, "unsupported_media_type", "Send the file as text/csv or multipart/form-data."
+        )
+    await _store(request.content.iter_chunked(65_536), file)
+    return "the uploaded file"
+
+
+async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while piece := await part.read_chunk(65_536):
+        yield bytes(piece)
+
+
+async def _store(pieces: AsyncIterator[bytes], file: IO[bytes]) -> None:
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > IMPORT_BYTES_MAX:
+            raise ApiError(413, "too_large", f"At most {IMPORT_BYTES_MAX} bytes are taken.")
+        file.write(piece)
+
+
+async def _registered(call: Call, job: Any) -> dict[str, Any]:
+    try:
+        shown: dict[str, Any] = await call.services.database.write(job)
+    except RegistrationRefusedError as refused:
+        fault = refused.faults[0]
+        raise ApiError(
+            409 if refused.repeated else 400,
+            fault.code,
+            fault.message,
+            field=fault.field or None,
+            errors=[one.as_json() for one in refused.faults],
+        ) from refused
+    return shown
+
+
+def _registrar(call: Call) -> Registrar:
+    return Registrar(call.services.vault, call.services.keys, call.received_ms)
+
+
+def _cells(body: NewParticipant | ParticipantPatch) -> dict[str, str | None]:
+    """Members as the import's cells: text, permissions joined by `;`."""
+    given = {
+        name: getattr(body, field)
+        for field, name in zip(body.__struct_fields__, body.__struct_encode_fields__, strict=True)
+        if getattr(body, field) is not UNSET
+    }
+    return {
+        name: ";".join(value) if isinstance(value, list) else value for name, value in given.items()
+    }
+
+
+def _shown(conn: Connection, call: Call, row: Mapping[str, Any]) -> dict[str, Any]:
+    vault = call.services.vault
+    tag = load_event(conn).tag
+    held = participants.credentials_of(conn, row["participant_id"])
+    return {
+        **participants.participant_json(row, vault),
+        "credentials": [participants.credential_json(one, vault, tag) for one in held],
+    }
+
+
+def _found(row: Mapping[str, Any] | None, participant_id: str) -> Mapping[str, Any]:
+    if row is None:
+        raise not_found("participant_not_found", f"There is no participant {participant_id!r}.")
+    return row
+
+
+ROUTES = (
+    Route("POST", "/api/v1/participants", Right.OPERATOR, create,
+          "Register one participant, with a ticket", "participants",
+          request=NewParticipant, response=dict[str, Any], status=201,
+          statuses=(400, 409, 413, 415)),
+    Route("GET", "/api/v1/participants", Right.OPERATOR, list_all,
+          "Participants by id; `q` looks in id, name, e-mail, phone, organization",
+          "participants", query=ListQuery, response=dict[str, Any], statuses=(400,)),
+    Route("POST", "/api/v1/participants/import", Right.OPERATOR, import_file,
+          "Import a CSV; good rows are kept when others are refused", "participants",
+          query=ImportQuery, request=bytes, request_type="text/csv",
+          response=dict[str, Any], statuses=(400, 413, 415)),
+    Route("GET", "/api/v1/participants/{id}", Right.OPERATOR, read,
+          "One participant with their tickets and beacons", "participants",
+          response=dict[str, Any], statuses=(404,)),
+    Route("PATCH", "/api/v1/participants/{id}", Right.OPERATOR, change,
+          "Change a participant; what was scanned is judged again", "participants",
+          request=ParticipantPatch, response=dict[str, Any],
+          statuses=(400, 404, 409, 413, 415)),
+    Route("DELETE", "/api/v1/participants/{id}", Right.OPERATOR, cancel,
+          "Cancel a registration; the person stays known as cancelled", "participants",
+          status=204, statuses=(404,)),
+)  # fmt: skip
