@@ -20,7 +20,7 @@ from edge_agent.config import Config
 from edge_agent.control import AskDecide, AskStatus, ControlServer
 from edge_agent.folder import FolderLock, GateFolder
 from edge_agent.health import Health
-from edge_agent.identity import DeviceKey
+from edge_agent.identity import DeviceKey, load_identity
 from edge_agent.kiosk.screens import decision_frame
 from edge_agent.kiosk.web import KioskWeb
 from edge_agent.parts import GateParts
@@ -196,6 +196,7 @@ async def run_gate(
     folder: GateFolder, config: Config, version: str, say: Callable[[str], None]
 ) -> None:
     """Run the gate until SIGTERM or SIGINT."""
+    load_identity(folder.path)  # the line that helps, before a wrong folder is touched
     with FolderLock(folder), GateParts.open(folder, config) as parts:
         running = Running(parts, config, version)
         task = asyncio.current_task()

@@ -11,14 +11,14 @@ class LogBarrier:
     """Writes `time scan_id` to a file for each opening."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab", buffering=0)
+        self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def open(self, scan_id: str) -> None:
         line = f"{format_time(system_clock.wall_ms())} {scan_id}\n".encode()
-        os.write(self._file.fileno(), line)
+        os.write(self._handle, line)
 
     def close(self) -> None:
-        self._file.close()
+        os.close(self._handle)
 
 
 class FakePin:

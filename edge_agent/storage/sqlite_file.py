@@ -23,6 +23,7 @@ def connect(path: Path, *, synchronous: Literal["FULL", "NORMAL"]) -> sqlite3.Co
     `check_same_thread` is off because a file's owner thread may change at start-up and shutdown;
     the classes of this room say who may call what.
     """
+    path.touch(mode=0o600)  # SQLite gives the side files the same mode
     conn = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     conn.execute("PRAGMA journal_mode=WAL")
     conn.execute(f"PRAGMA synchronous={synchronous}")

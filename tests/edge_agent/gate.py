@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_agent import system_clock
 from edge_agent.facts import FactSource, Place
 from edge_agent.hardware.barrier import FakePin
+from edge_agent.identity import DeviceKey, Identity, b64_encode, save_identity
 from edge_agent.lane import Lane
 from edge_agent.ports import Outcome, Sighting
 from edge_agent.storage.journal import Journal
 from edge_agent.storage.replica import Replica
 from edge_agent.timekeeper import Timekeeper
-from shared import credentials
+from shared import credentials, wire
 from tests.edge_agent.storage import lines
 
 KEY = lines.KEY
@@ -95,3 +97,24 @@ class Gate:
         self.reader.close()
         self.replica.close()
         self.journal.close()
+
+
+def enrolled_folder(folder: Path, *, people: int = 3, server: str = "http://127.0.0.1:9") -> Path:
+    """A data folder as `enrol` leaves it, of an event that is on now; tickets `code(1)` …"""
+    folder.mkdir(exist_ok=True)
+    identity = Identity("D1", "main", "conf", server, "", b64_encode(KEY), "", "Main", None)
+    save_identity(folder, identity)
+    DeviceKey.load_or_make(folder)
+    now = system_clock.wall_ms()
+    rows: list[Any] = [
+        lines.event(
+            start_date=wire.format_time(now - 3_600_000), end_date=wire.format_time(now + 3_600_000)
+        ),
+        lines.gate(),
+    ]
+    for n in range(1, people + 1):
+        rows += [lines.participant(n, 2 + n), lines.credential(n, 2 + n, digest(n))]
+    replica = Replica.open(folder / "replica.db")
+    replica.apply_page(rows, lines.page(10, server_ms=now))
+    replica.close()
+    return folder
