@@ -72,15 +72,8 @@ class Figures:
         return {
             "overall": _overall(conn, self._total[1], recent, now_ms),
             "gates": _gates(conn, recent),
-            "event": _event(conn),
+            "event": _event(conn, now_ms),
         }
-
-
-def _event(conn: Connection) -> dict[str, Any]:
-    """What a page needs to show times and a heading; anyone who may watch may know it."""
-    table = schema.events
-    row = conn.execute(select(table.c.event_id, table.c.name, table.c.time_zone)).one()
-    return {"eventId": row.event_id, "name": row.name, "timeZone": row.time_zone}
 
 
 # gate → (entries in the last window, in the window before, passages in the last window)
