@@ -261,6 +261,14 @@ def hanging_server(port: int) -> socket.socket:
     return listener
 
 
+@contextmanager
+def hangs_after(seconds: float) -> Iterator[None]:
+    """Fail if the block is still at it after so long."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds, f"took longer than {seconds} s: something waited"
+
+
 def pids_of(data: Path) -> list[int]:
     """Processes whose command line names this data folder (to see that none is left)."""
     found = []
