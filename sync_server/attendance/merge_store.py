@@ -7,7 +7,7 @@ and nobody else; what differs is written: verdicts, presences, counters, outbox 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from shared.history import History
 from shared.merge import Judgement, ScanFact, ScanKey, Verdict, fold, resolve
@@ -26,7 +26,7 @@ from sync_server.attendance.scan_rows import (
 )
 from sync_server.insight import counters
 from sync_server.storage import revisions
-from sync_server.storage.chunks import mappings_in, select_in
+from sync_server.storage.chunks import insert_rows, mappings_in, select_in
 from sync_server.storage.history import load_history
 from sync_server.storage.schema import participants, presences, resolutions, scans
 from sync_server.stream.outbox import emit
@@ -194,8 +194,8 @@ def _settle(
             counters.add(sums, counters.of_scan(row, row["verdict"]), -1)
             counters.add(sums, counters.of_scan(row, judgements[key].verdict))
     if new:
-        conn.execute(
-            insert(scans), [dict(row) | verdict_columns(judgements[k]) for k, row in new.items()]
+        insert_rows(
+            conn, scans, [{**row, **verdict_columns(judgements[key])} for key, row in new.items()]
         )
         for key, row in new.items():
             counters.add(sums, counters.of_scan(row, judgements[key].verdict))
@@ -245,7 +245,7 @@ def _write_presences(
         counters.add(sums, counters.of_presence(held.get(row["participant_id"])), -1)
         counters.add(sums, counters.of_presence(row))
     if places:
-        revisions.upsert_many(conn, presences, places)
+        revisions.upsert_many(conn, presences, places, held)
 
 
 def _tell(

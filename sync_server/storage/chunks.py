@@ -1,13 +1,30 @@
-"""Questions about many keys at once, in pieces that every database takes."""
+"""Many rows at once, in few statements: questions by key, and inserts."""
 
-from collections.abc import Collection, Iterator, Mapping
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, Select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    func,
+    insert,
+    select,
+)
+
+KEYS_PER_QUESTION_MAX = 5_000  # PostgreSQL takes 65,535 parameters a statement
 
 Mapped = Mapping[str, Any]
+_Processor = Callable[[Any], Any] | None
 
-KEYS_PER_QUESTION_MAX = 5_000  # SQLite takes 32,766 parameters a statement
+# SQLite reads all keys from one parameter: the statement's text stays the same for any number.
+_KEYS = select(func.json_each(bindparam("keys")).table_valued("value").c.value)
 
 
 def select_in(
@@ -17,7 +34,11 @@ def select_in(
     rest = list(keys)
     for start in range(0, len(rest), KEYS_PER_QUESTION_MAX):
         piece = rest[start : start + KEYS_PER_QUESTION_MAX]
-        yield from conn.execute(statement.where(column.in_(piece)))
+        if conn.dialect.name == "sqlite":
+            asked = statement.where(column.in_(_KEYS))
+            yield from conn.execute(asked, {"keys": json.dumps(piece)}).all()
+        else:
+            yield from conn.execute(statement.where(column.in_(piece))).all()
 
 
 def mappings(conn: Connection, statement: Select[Any]) -> Iterator[Mapped]:
@@ -29,7 +50,33 @@ def mappings_in(
     conn: Connection, statement: Select[Any], column: ColumnElement[Any], keys: Collection[Any]
 ) -> Iterator[Mapped]:
     """As `select_in`, by column name."""
-    rest = list(keys)
-    for start in range(0, len(rest), KEYS_PER_QUESTION_MAX):
-        piece = rest[start : start + KEYS_PER_QUESTION_MAX]
-        yield from mappings(conn, statement.where(column.in_(piece)))
+    for row in select_in(conn, statement, column, keys):
+        yield cast("Mapped", row._mapping)  # noqa: SLF001 — SQLAlchemy's documented name
+
+
+def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapped]) -> None:
+    """Insert rows that have the same columns; several times faster than a general statement."""
+    if not rows:
+        return
+    if conn.dialect.paramstyle != "qmark":
+        conn.execute(insert(table), [dict(row) for row in rows])
+        return
+    text, columns = _compiled_insert(table, tuple(rows[0]), conn.dialect)
+    conn.exec_driver_sql(
+        text,
+        [
+            tuple(row[name] if prepare is None else prepare(row[name]) for name, prepare in columns)
+            for row in rows
+        ],
+    )
+
+
+@lru_cache(maxsize=64)
+def _compiled_insert(
+    table: Table, names: tuple[str, ...], dialect: Dialect
+) -> tuple[str, list[tuple[str, _Processor]]]:
+    compiled: Any = insert(table).compile(dialect=dialect, column_keys=list(names))
+    order: list[str] = compiled.positiontup
+    return str(compiled), [
+        (name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in order
+    ]

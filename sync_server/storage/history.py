@@ -1,7 +1,7 @@
 """Dated changes in the database, and the history that a fold reads (DESIGN §2, §4.2)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select
@@ -73,14 +73,12 @@ def load_history(
 ) -> History:
     """Everything that a fold of these participants reads; owners of the credentials included."""
     people = set(participant_ids)
+    owner = select(credentials.c.participant_id)
     for column, keys in (
         (credentials.c.digest, set(digests)),
         (credentials.c.credential_id, set(credential_ids)),
     ):
-        people |= {
-            row.participant_id
-            for row in select_in(conn, select(credentials.c.participant_id), column, keys)
-        }
+        people |= {row.participant_id for row in select_in(conn, owner, column, keys)}
     cards = {
         row["credential_id"]: row
         for row in mappings_in(conn, select(credentials), credentials.c.participant_id, people)
@@ -106,17 +104,25 @@ def _timelines(
 ) -> dict[str, Timeline[T]]:
     found = {row[key]: row for row in rows}
     changes: dict[str, list[tuple[int | None, Row]]] = defaultdict(list)
-    statement = (
-        select(dated_changes.c.subject_id, dated_changes.c.at_ms, dated_changes.c.value)
-        .where(dated_changes.c.subject == subject)
-        .order_by(dated_changes.c.change_id)
-    )
-    for change in select_in(conn, statement, dated_changes.c.subject_id, found):
+    for change in _changes_of(conn, subject, found):
         changes[change.subject_id].append((change.at_ms, change.value))
     return {
         subject_id: _timeline(row, changes.get(subject_id, ()), make)
         for subject_id, row in found.items()
     }
+
+
+def _changes_of(conn: Connection, subject: str, ids: Collection[str]) -> Iterable[Any]:
+    """The dated changes of these subjects, in the order in which they were made."""
+    statement = (
+        select(dated_changes.c.subject_id, dated_changes.c.at_ms, dated_changes.c.value)
+        .where(dated_changes.c.subject == subject)
+        .order_by(dated_changes.c.change_id)
+    )
+    first = conn.execute(statement.limit(1)).first()
+    if first is None:  # before an event most subjects have never changed
+        return ()
+    return select_in(conn, statement, dated_changes.c.subject_id, ids)
 
 
 def _timeline(

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Table, bindparam, insert, select, upd
 
 from shared.errors import UsageError
 from shared.wire import DIGEST_MODULUS
-from sync_server.storage.chunks import KEYS_PER_QUESTION_MAX, mappings, mappings_in
+from sync_server.storage.chunks import KEYS_PER_QUESTION_MAX, insert_rows, mappings, mappings_in
 from sync_server.storage.database import announce
 from sync_server.storage.lines import HASH_OF_NOTHING, hash_of
 from sync_server.storage.schema import state
@@ -52,8 +52,16 @@ def upsert(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     return upsert_many(conn, table, [whole]) == 1
 
 
-def upsert_many(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Write whole rows, the last of those with one key; returns how many differed."""
+def upsert_many(
+    conn: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    held: Mapping[str, Mapping[str, Any]] | None = None,
+) -> int:
+    """Write whole rows, the last of those with one key; returns how many differed.
+
+    `held` are the stored rows by key, where the caller has read them already.
+    """
     key = _key(table)
     wanted = {row[key.name]: row for row in rows}
     names = [c.name for c in table.columns if c.name not in {"revision", "hash"}]
@@ -63,17 +71,21 @@ def upsert_many(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]
     ids = list(wanted)
     for start in range(0, len(ids), KEYS_PER_QUESTION_MAX):
         piece = ids[start : start + KEYS_PER_QUESTION_MAX]
-        held = {row[key.name]: row for row in mappings_in(conn, select(table), key, piece)}
+        stored = (
+            {row[key.name]: row for row in mappings_in(conn, select(table), key, piece)}
+            if held is None
+            else held
+        )
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         for row_id in piece:
-            row, old = wanted[row_id], held.get(row_id)
+            row, old = wanted[row_id], stored.get(row_id)
             if old is None:
                 new.append(change.stamped(table.name, {n: row[n] for n in names}, None))
             elif any(row[name] != old[name] for name in compared):
                 changed.append(change.stamped(table.name, {n: row[n] for n in names}, old))
         if new:
-            conn.execute(insert(table), new)
+            insert_rows(conn, table, new)
         if changed:
             _update(conn, table, key, changed)
         change.written += len(new) + len(changed)

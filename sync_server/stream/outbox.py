@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select
 
+from sync_server.storage.chunks import insert_rows
 from sync_server.storage.database import announce
 from sync_server.storage.schema import outbox
 
@@ -17,7 +18,7 @@ def emit(conn: Connection, messages: Iterable[tuple[str, Mapping[str, Any]]], no
     rows = [{"type": kind, "at_ms": now_ms, "data": dict(data)} for kind, data in messages]
     if not rows:
         return
-    conn.execute(insert(outbox), rows)
+    insert_rows(conn, outbox, rows)
     announce(conn)
     low, high = conn.execute(
         select(func.min(outbox.c.outbox_id), func.max(outbox.c.outbox_id))

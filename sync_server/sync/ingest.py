@@ -16,7 +16,7 @@ from shared.merge import Judgement, ScanKey
 from shared.wire import Outcome, UploadRequest, cursor_text
 from sync_server.attendance.merge_store import insert_scans, refold
 from sync_server.storage import revisions
-from sync_server.storage.chunks import select_in
+from sync_server.storage.chunks import insert_rows, select_in
 from sync_server.storage.schema import device_gates, devices, entries, resolutions, scans
 from sync_server.stream.outbox import emit
 from sync_server.sync import journals
@@ -111,8 +111,9 @@ def _twins(checked: Sequence[CheckedEntry], held: Mapping[Identity, str | None])
 
 def _store_entries(conn: Connection, sender: _Sender, fresh: Sequence[CheckedEntry]) -> None:
     if fresh:
-        conn.execute(
-            insert(entries),
+        insert_rows(
+            conn,
+            entries,
             [
                 {
                     "device_id": sender.device_id,
