@@ -118,6 +118,8 @@ class KioskWeb:
 
     def publish(self, kind: str, data: dict[str, Any]) -> None:
         """Sends a frame to every open page; a page that does not keep up is dropped."""
+        if kind == "health":
+            data = {**data, "assets": self._pages.version}
         frame = _frame(kind, data)
         for socket in tuple(self._sockets):
             try:

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from shared.merge import Kind, Verdict
-from shared.model import Method
+from shared.model import EventStatus, Method
 from shared.reasons import Reason
 from shared.wire import ClockStatus, StatusRequest
 from sync_server import system_clock
@@ -123,6 +123,7 @@ async def test_figures_scans_and_gates_move_without_a_reload(page: Page, tmp_pat
     async with server_in(tmp_path) as server:
         await sign_in(page, server)
         await expect(page.locator("#event")).to_have_text("Tech Conference 2024")
+        await expect(page.locator("#event-status")).to_have_text("ended")  # of long ago
         await expect(page.locator("#total")).to_have_text("10")
         await expect(page.locator("#attended")).to_have_text("0")
         await expect(page.locator("#no-scans")).to_be_visible()
@@ -216,7 +217,12 @@ async def test_the_catalogues_are_whole(browser: Browser, tmp_path: Path) -> Non
     found: dict[str, dict[str, str]] = json.loads(catalogues)
     assert set(found["en"]) == set(found["ko"])
     needed = {f"reason.{reason.label}" for reason in Reason}
-    for kind, names in [("verdict", Verdict), ("kind", Kind), ("method", Method)]:
+    for kind, names in [
+        ("verdict", Verdict),
+        ("kind", Kind),
+        ("method", Method),
+        ("status", EventStatus),
+    ]:
         needed |= {f"{kind}.{name.value}" for name in names}  # type: ignore[attr-defined]
     assert needed <= set(found["en"])
     assert [key for key, text in found["ko"].items() if not text] == ["reason.ok"]

@@ -153,7 +153,7 @@ const onFrame = {
   },
   health(data) {
     assets ??= data.assets;
-    if (data.assets !== assets) location.reload(); // the agent was updated
+    if (data.assets && data.assets !== assets) location.reload(); // the agent was updated
     facts.health = data;
     draw();
   },

@@ -60,6 +60,7 @@ function clockTime(when, timeZone) {
 
 function drawOverall({ overall, event }) {
   setText(byId("event"), event?.name ?? "Gatesync");
+  setText(byId("event-status"), event?.status ? tell(`status.${event.status}`) : "");
   if (!overall) return;
   setText(byId("attended"), number(overall.attendedParticipants));
   setText(byId("total"), number(overall.totalParticipants));

@@ -104,7 +104,7 @@ function draw() {
     drawing = false;
     drawFrame();
     drawConnection();
-    if (facts.person) drawLive(facts);
+    drawLive(facts);
   });
 }
 

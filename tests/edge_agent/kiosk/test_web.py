@@ -160,7 +160,10 @@ async def test_frames_arrive_in_order_after_the_state(
         got = [await line.receive_json(timeout=5) for _ in range(FRAMES_WAITING_MAX)]
         assert [frame["data"]["inside"] for frame in got] == list(range(FRAMES_WAITING_MAX))
         health = await line.receive_json(timeout=5)  # comes by itself in silence
-        assert health["type"] == "health"
+        assert health == first
+        kiosk.publish("health", {"waiting": 4})  # a page reloads when `assets` changes
+        told = (await line.receive_json(timeout=5))["data"]
+        assert told == {"waiting": 4, "assets": first["data"]["assets"]}
 
 
 async def test_p12_a_page_that_does_not_keep_up_is_dropped(
