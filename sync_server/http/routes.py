@@ -9,6 +9,7 @@ from sync_server.http import (
     gates,
     health,
     live,
+    openapi,
     pages,
     participants,
     partners,
@@ -33,4 +34,5 @@ def all_routes() -> tuple[Route, ...]:
         *review.ROUTES,
         *figures.ROUTES,
         *live.ROUTES,
+        *openapi.ROUTES,
     )

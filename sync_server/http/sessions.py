@@ -56,9 +56,9 @@ async def sign_in(call: Call) -> web.StreamResponse:
         raise invalid("name", "This can't be a name and a password.")
     keys = (f"name:{request.name}", f"address:{call.request.remote}")
     _slow_down(call, failures, *keys)
-    found = await services.database.read(lambda conn: people.password_hash_of(conn, request.name))
-    for key in keys:  # counted before the slow hash, so that many at once gain nothing
+    for key in keys:  # counted before anything is awaited, so that many at once gain nothing
         failures.failed(key, services.monotonic_s())
+    found = await services.database.read(lambda conn: people.password_hash_of(conn, request.name))
     if not await asyncio.to_thread(people.matches, found, request.password) or found is None:
         raise ApiError(401, "wrong_password", "Name or password is wrong.")
     for key in keys:
