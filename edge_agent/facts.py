@@ -5,7 +5,8 @@ the network (P5).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_agent.own_scans import OwnScans
 from edge_agent.ports import Sighting
@@ -17,6 +18,7 @@ from shared.credentials import Claims, Fault, TicketCode
 from shared.errors import TransientError, UsageError
 from shared.limits import SIGNED_TICKET_GRACE_MS
 from shared.model import (
+    NOWHERE,
     Credential,
     Direction,
     Event,
@@ -49,8 +51,7 @@ class Place:
     digest_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(NamedTuple):
     """What a sighting is, before anybody is looked up."""
 
     recognition: Recognition
@@ -59,8 +60,7 @@ class Recognised:
     claims: Claims | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """The facts, and what the scan records beside them."""
 
     facts: Facts
@@ -143,10 +143,12 @@ class FactSource:
                 found = self._reader.by_person(claims.participant_id)
                 credential, participant = _claimed(claims, found.participant)
                 name = found.masked_name or claims.name
-        presence = None
+        presence = NOWHERE
         if participant is not None:
+            presence = found.presence or NOWHERE
             own = self.own.of(participant.participant_id)
-            presence = effective_presence(found.presence, found.presence_revision, own)
+            if own:
+                presence = effective_presence(found.presence, found.presence_revision, own)
         facts = Facts(
             event=event,
             gate=gate,
@@ -155,9 +157,8 @@ class FactSource:
             recognition=recognition,
             credential=credential,
             participant=participant,
+            presence=presence,
         )
-        if presence is not None:
-            facts = replace(facts, presence=presence)
         return Gathered(facts, seen, found.cursor, found.generation, name, on_claims)
 
     def _look_up(self, sighting: Sighting) -> tuple[Found, Recognised]:
@@ -194,15 +195,15 @@ class FactSource:
 
     def _rebuild(self) -> None:
         """All that the replica may lack re-enters, from the journal."""
-        self.own.clear()
         reference = self._reference
+        self.own.clear(reference.generation)
         self._settled = {
             epoch: contained(acks, reference.generation, reference.revision)
             for epoch, acks in reference.acks.items()
         }
         for epoch, _ in self._journal.epochs():
             for row in self._journal.scans_after(epoch, self._settled.get(epoch, 0)):
-                self.own.take(epoch, row.seq, row.body, row.at_ms, reference.generation)
+                self.own.take(epoch, row.seq, row.body, row.at_ms)
 
     def _settle(self, found: Found) -> None:
         """Own scans whose acknowledgement the cursor has passed leave the overlay."""

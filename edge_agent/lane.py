@@ -7,7 +7,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -22,7 +22,7 @@ from shared.errors import TransientError
 from shared.limits import UNREADABLE_RECORDED_PER_MINUTE_MAX
 from shared.model import Decision, Direction, Moment
 from shared.reasons import Reason
-from shared.timekeeping import Quality, Stamp
+from shared.timekeeping import MOVE_MS_MAX, Quality
 from shared.wire import format_time
 
 log = structlog.get_logger(__name__)
@@ -34,8 +34,7 @@ class OutOfOrderError(TransientError):
     """The gate can't write its journal down, so it opens for nobody; it goes on trying."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One look at all clocks for the whole decision; `moment` is the best time known."""
 
     moment: Moment
@@ -117,7 +116,7 @@ class Lane:
         body = _body(
             scan_id, sighting, gathered, decision, reading, processing_ms, self._time.boot_id
         )
-        appended = self._write_down(body, gathered, reading)
+        appended = self._write_down(body, reading)
         if decision.admitted:
             self._open(scan_id)
         outcome = self._outcome(gathered, decision, reading, processing_ms, scan_id, appended)
@@ -139,10 +138,12 @@ class Lane:
         self.health.unreadable_not_recorded += 1
         return False
 
-    def _write_down(self, body: dict[str, Any], gathered: Gathered, reading: Reading) -> Appended:
+    def _write_down(self, body: dict[str, Any], reading: Reading) -> Appended:
         """The durable commit (P1), then the overlay (P7): in memory only what is on disk."""
         sealed = self._seal(body, reading)
         at_ms = reading.moment.at_ms
+        if sealed:
+            at_ms = max(at_ms, self._journal.last_occurred_ms)
         try:
             appended = self._journal.append_scan(body, at_ms=at_ms, sealed=sealed)
         except sqlite3.Error as error:
@@ -154,23 +155,21 @@ class Lane:
             ) from error
         self.health.fault = ""
         body["type"] = "scan"
-        self.facts.own.take(
-            self._journal.epoch, appended.seq, body, at_ms, generation=gathered.generation
-        )
+        self.facts.own.take(self._journal.epoch, appended.seq, body, at_ms)
         return appended
 
     def _seal(self, body: dict[str, Any], reading: Reading) -> bool:
         """Final times in the same commit, where the clock is sure and nothing waits before it."""
         if reading.quality != "synced" or self._journal.unsealed_count:
             return False
-        boot_id = self._time.boot_id
-        stamp = Stamp(self._journal.head + 1, boot_id, reading.boot_ms, reading.wall_ms)
-        [time] = self._time.seal([stamp], self._journal.last_occurred_ms)
-        if time.wants_new_epoch:
+        moment = reading.moment
+        moved_ms = max(self._journal.last_occurred_ms - moment.at_ms, 0)
+        if moved_ms > MOVE_MS_MAX:
             return False  # two stories in one journal: the sync's sealing starts a new epoch
-        body["occurredAt"] = format_time(time.at_ms)
-        body["timeErrorMs"] = time.error_ms
-        body["timeQuality"] = time.quality
+        # The same as `timekeeping.seal` of this one entry, which a test holds to.
+        body["occurredAt"] = format_time(moment.at_ms + moved_ms)
+        body["timeErrorMs"] = moment.error_ms + moved_ms
+        body["timeQuality"] = reading.quality
         return True
 
     def _open(self, scan_id: str) -> None:

@@ -3,9 +3,8 @@
 In memory, rebuilt from the journal at start and whenever the server's generation changed.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared import wire
 from shared.merge import ScanFact, ScanKey
@@ -16,54 +15,64 @@ from shared.reasons import Reason
 _NEVER_KNOWN = -1  # a revision of another generation compares with nothing: the later wins
 
 
+class _Raw(NamedTuple):
+    """An admitted scan as it was written down; made a fact only when its person comes again."""
+
+    epoch: str
+    seq: int
+    body: dict[str, Any]
+    at_ms: int
+
+    @property
+    def scan_id(self) -> str:
+        scan_id: str = self.body["scanId"]
+        return scan_id
+
+
 @dataclass(slots=True)
 class OwnScans:
-    """Admitted, not voided scans by participant, in the order of the journal."""
+    """Admitted, not voided scans by participant, in the order of the journal.
+
+    `generation` is the replica's live one; when it changes, everything is taken anew.
+    """
 
     device_id: str
-    _by_person: dict[str, list[OwnScan]] = field(default_factory=dict)
+    generation: str | None = None
+    _by_person: dict[str, list[_Raw]] = field(default_factory=dict)
     _person_of: dict[str, str] = field(default_factory=dict)  # scan id → participant
-    _words: dict[str, tuple[tuple[str, int], str, OwnScan | None]] = field(default_factory=dict)
+    # scan id → (order of the last word on it, the scan if it was taken out)
+    _words: dict[str, tuple[tuple[str, int], _Raw | None]] = field(default_factory=dict)
 
     def of(self, participant_id: str) -> list[OwnScan]:
-        return self._by_person.get(participant_id, [])
+        raw = self._by_person.get(participant_id)
+        return [self._fact(scan) for scan in raw] if raw else []
 
     def __len__(self) -> int:
         return len(self._person_of)
 
-    def clear(self) -> None:
+    def clear(self, generation: str | None) -> None:
+        self.generation = generation
         self._by_person.clear()
         self._person_of.clear()
         self._words.clear()
 
-    def take(
-        self, epoch: str, seq: int, body: dict[str, Any], at_ms: int, generation: str | None
-    ) -> None:
+    def take(self, epoch: str, seq: int, body: dict[str, Any], at_ms: int) -> None:
         """Lay one entry of the journal over the replica, as it was written down.
 
-        `generation` is the replica's live one; `at_ms` the gate's best time of the entry.
+        `at_ms` is the gate's best time of the entry.
         """
         if body["type"] == "resolution":
             self._resolve(body)
-        elif body["admitted"] and body.get("participantId"):
-            scan = own_scan(self.device_id, epoch, seq, body, at_ms, generation)
-            self._by_person.setdefault(body["participantId"], []).append(scan)
-            self._person_of[scan.scan.scan_id] = body["participantId"]
+        elif body["admitted"] and "participantId" in body:
+            person = body["participantId"]
+            self._by_person.setdefault(person, []).append(_Raw(epoch, seq, body, at_ms))
+            self._person_of[body["scanId"]] = person
 
     def settle(self, epoch: str, through: int) -> None:
         """The replica contains the epoch's entries up to `through` from now on."""
-        settled = [
-            (scan_id, person)
-            for scan_id, person in self._person_of.items()
-            if any(
-                mine.scan.scan_id == scan_id
-                and mine.scan.key.epoch == epoch
-                and mine.scan.key.seq <= through
-                for mine in self._by_person[person]
-            )
-        ]
-        for scan_id, person in settled:
-            self._drop(scan_id, person)
+        for person, mine in list(self._by_person.items()):
+            for scan in [one for one in mine if one.epoch == epoch and one.seq <= through]:
+                self._drop(scan.scan_id, person)
 
     def _resolve(self, body: dict[str, Any]) -> None:
         """A supervisor's word: `void` takes the scan out; a later `accept` brings it back."""
@@ -71,28 +80,31 @@ class OwnScans:
         held = self._words.get(scan_id)
         if held is not None and held[0] > word:
             return
-        scan = held[2] if held is not None else None
+        taken_out = held[1] if held is not None else None
         person = self._person_of.get(scan_id)
         if body["action"] == "void" and person is not None:
-            scan = self._drop(scan_id, person)
-        elif body["action"] == "accept" and person is None and scan is not None:
-            owner = scan.scan.participant_id
-            assert owner is not None
-            self._by_person.setdefault(owner, []).append(scan)
-            self._by_person[owner].sort(key=lambda mine: (mine.scan.key.epoch, mine.scan.key.seq))
+            taken_out = self._drop(scan_id, person)
+        elif body["action"] == "accept" and person is None and taken_out is not None:
+            owner = taken_out.body["participantId"]
+            mine = self._by_person.setdefault(owner, [])
+            mine.append(taken_out)
+            mine.sort(key=lambda one: one.at_ms)
             self._person_of[scan_id] = owner
-        self._words[scan_id] = (word, body["action"], scan)
+        self._words[scan_id] = (word, taken_out)
 
-    def _drop(self, scan_id: str, person: str) -> OwnScan | None:
+    def _drop(self, scan_id: str, person: str) -> _Raw | None:
         mine = self._by_person[person]
-        found = next((scan for scan in mine if scan.scan.scan_id == scan_id), None)
-        rest = [scan for scan in mine if scan.scan.scan_id != scan_id]
+        found = next((scan for scan in mine if scan.scan_id == scan_id), None)
+        rest = [scan for scan in mine if scan.scan_id != scan_id]
         if rest:
             self._by_person[person] = rest
         else:
             del self._by_person[person]
         del self._person_of[scan_id]
         return found
+
+    def _fact(self, raw: _Raw) -> OwnScan:
+        return own_scan(self.device_id, raw.epoch, raw.seq, raw.body, raw.at_ms, self.generation)
 
 
 def own_scan(
@@ -130,15 +142,3 @@ def _known_revision(cursor: str | None, generation: str | None) -> int:
         return _NEVER_KNOWN
     of_generation, revision = wire.parse_cursor(cursor)
     return revision if of_generation == generation else _NEVER_KNOWN
-
-
-def rebuilt(
-    device_id: str,
-    entries: Iterable[tuple[str, int, dict[str, Any], int]],
-    generation: str | None,
-) -> OwnScans:
-    """From (epoch, seq, body, at_ms) in the journal's order."""
-    own = OwnScans(device_id)
-    for epoch, seq, body, at_ms in entries:
-        own.take(epoch, seq, body, at_ms, generation)
-    return own

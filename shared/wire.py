@@ -6,6 +6,7 @@ Requests refuse unknown members; answers and lines ignore them, so that versions
 import hashlib
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -23,8 +24,12 @@ class Answer(msgspec.Struct, rename="camel", omit_defaults=True):
 
 def format_time(ms: int) -> str:
     """Epoch milliseconds → `2026-11-21T09:30:00.000Z`."""
-    moment = datetime.fromtimestamp(ms // 1_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1_000:03d}Z"
+    return f"{_to_the_second(ms // 1_000)}.{ms % 1_000:03d}Z"
+
+
+@lru_cache(maxsize=256)  # most calls of a busy moment name the same second
+def _to_the_second(s: int) -> str:
+    return f"{datetime.fromtimestamp(s, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def parse_time(text: str) -> int:

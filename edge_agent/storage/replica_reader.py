@@ -4,7 +4,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -53,8 +53,7 @@ _DIGEST = {side: _BY_DIGEST.format(side) for side in "ab"}
 _PERSON = {side: _BY_PERSON.format(side) for side in "ab"}
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What the replica says of one credential or person, and how far it had read then."""
 
     generation: str | None

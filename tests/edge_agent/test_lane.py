@@ -15,6 +15,7 @@ from edge_agent.lane import OutOfOrderError
 from shared import credentials, wire
 from shared.errors import UsageError
 from shared.model import Direction
+from shared.timekeeping import Stamp
 from tests.edge_agent.gate import Gate, code, digest, letters
 from tests.edge_agent.storage import lines
 
@@ -209,6 +210,18 @@ def test_p8_unsynced_scans_wait_to_be_sealed_and_order_is_kept(tmp_path: Path) -
     gate.present(code(2))
     assert gate.journal.unsealed_count == 2  # one waits, so this one waits behind it
     gate.close()
+
+
+def test_p8_times_sealed_at_once_are_those_that_sealing_gives(gate: Gate) -> None:
+    gate.present(code(1))
+    gate.clocks.boot -= 5_000  # the server's clock seems to go back: order is kept all the same
+    gate.clocks.wall -= 5_000
+    gate.present(code(2))
+    first, second = gate.journal.entries_from(1, 9)
+    stamp = Stamp(2, "boot-1", gate.clocks.boot, gate.clocks.wall)
+    [sealed] = gate.time.seal([stamp], wire.parse_time(first["occurredAt"]))
+    assert second["occurredAt"] == wire.format_time(sealed.at_ms) == first["occurredAt"]
+    assert second["timeErrorMs"] == sealed.error_ms >= 5_000
 
 
 # --- signed tickets ------------------------------------------------------------------------------

@@ -4,7 +4,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from edge_agent.storage import journal as journal_module
 from edge_agent.storage.journal import Journal
 from shared import wire
 from shared.errors import NewerDataError
@@ -133,3 +136,19 @@ def test_overlay_rows_are_scans_and_resolutions(tmp_path: Path) -> None:
         "resolution",
     ]
     journal.close()
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(
+    st.dictionaries(
+        TEXTS,
+        TEXTS | st.integers(-(2**53), 2**53) | st.booleans() | st.lists(TEXTS, max_size=3),
+        max_size=5,
+    ),
+    st.integers(0, 10**9),
+)
+def test_the_journals_json_is_the_canonical_one(members: dict, hundredths: int) -> None:
+    body = {**members, "processingMs": round(hundredths / 100, 2)}
+    assert journal_module._encode(body) == wire.canonical(body)
