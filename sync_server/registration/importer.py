@@ -20,7 +20,7 @@ from sync_server.identity.keys import ServerKeys
 from sync_server.privacy.vault import Vault
 from sync_server.registration.csv_reader import Record
 from sync_server.registration.event_store import load_event
-from sync_server.registration.planning import Outcome, Plan, Planner
+from sync_server.registration.planning import Outcome, Patience, Plan, Planner
 from sync_server.registration.quality import CleanRow, Fault, Rules, clean
 from sync_server.registration.tickets import Issuer
 from sync_server.storage import revisions, schema
@@ -28,6 +28,7 @@ from sync_server.storage.database import Database
 from sync_server.storage.history import record_change
 
 CHUNK_ROWS = 1_000
+_TRIES_MAX = 10  # of rows that were put off
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Importer:
         self._now_ms = now_ms
         self._counts = {outcome.value: 0 for outcome in Outcome}
         self._refused: list[dict[str, Any]] = []
+        self._put_off: list[tuple[int, CleanRow]] = []
 
     def run(
         self,
@@ -74,6 +76,8 @@ class Importer:
             self._take(chunk, rules, planner, event)
             done += len(chunk)
             progress(done)
+        self._take_put_off(planner, event)
+        self._refused.sort(key=lambda row: int(row["line"]))
         result = {**self._counts, "importId": import_id, "rows": self._refused}
         if not self._options.dry_run and self._counts["created"] + self._counts["updated"]:
             now_ms = self._now_ms()
@@ -99,11 +103,33 @@ class Importer:
                 good.append((record.line, judged))
             else:
                 refused.append((record.line, judged))
+        self._report(refused)
+        self._put_off += self._save(good, planner, event, Patience.FULL)
+
+    def _take_put_off(self, planner: Planner, event: Event) -> None:
+        """Try rows that were put off again, as long as that helps any, then answer the rest."""
+        for _ in range(_TRIES_MAX):
+            changed = self._counts["created"] + self._counts["updated"]
+            self._try_put_off(planner, event, Patience.WITH_HELD)
+            if self._counts["created"] + self._counts["updated"] == changed:
+                break
+        self._try_put_off(planner, event, Patience.NONE)
+
+    def _try_put_off(self, planner: Planner, event: Event, patience: Patience) -> None:
+        waiting, self._put_off = self._put_off, []
+        for start in range(0, len(waiting), CHUNK_ROWS):
+            piece = waiting[start : start + CHUNK_ROWS]
+            self._put_off += self._save(piece, planner, event, patience)
+
+    def _save(
+        self, good: list[tuple[int, CleanRow]], planner: Planner, event: Event, patience: Patience
+    ) -> list[tuple[int, CleanRow]]:
+        """One transaction; returns the rows that were put off."""
         now_ms = self._now_ms()
 
         def job(conn: Connection) -> Plan:
             issuer = Issuer.now(conn, event, self._vault, self._keys, now_ms)
-            plan = planner.plan(conn, good, issuer, now_ms)
+            plan = planner.plan(conn, good, issuer, now_ms, patience)
             if not self._options.dry_run:
                 write_plan(conn, plan, now_ms)
             return plan
@@ -112,7 +138,8 @@ class Importer:
         plan = run(job)
         for outcome in plan.outcomes:
             self._counts[outcome.value] += 1
-        self._report(refused + plan.refused)
+        self._report(plan.refused)
+        return plan.put_off
 
     def _report(self, refused: list[tuple[int, list[Fault]]]) -> None:
         self._counts[Outcome.REFUSED.value] += len(refused)

@@ -16,7 +16,7 @@ from sync_server.identity.keys import ServerKeys
 from sync_server.privacy.vault import Vault
 from sync_server.registration.event_store import load_event
 from sync_server.registration.importer import write_plan
-from sync_server.registration.planning import Planner, Row
+from sync_server.registration.planning import Patience, Planner, Row
 from sync_server.registration.quality import Fault, Rules, clean
 from sync_server.registration.tickets import Issuer
 from sync_server.storage import schema
@@ -92,7 +92,7 @@ class Registrar:
             raise RegistrationRefusedError(judged)
         issuer = Issuer.now(conn, event, self.vault, self.keys, self.now_ms)
         planner = Planner(event, self.vault, None, reinstate=True)
-        plan = planner.plan(conn, [(1, judged)], issuer, self.now_ms)
+        plan = planner.plan(conn, [(1, judged)], issuer, self.now_ms, Patience.NONE)
         if plan.refused:
             raise RegistrationRefusedError(plan.refused[0][1])
         participant_id = judged.participant_id or planner.derived_id(judged.email or "")

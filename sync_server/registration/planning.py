@@ -28,6 +28,10 @@ _SEALED = ("name", "email", "phone", "birth_date")
 _OPEN = ("organization", "region", "group")
 
 
+# Stands for "another id has this e-mail now" until the row's last try.
+_HELD = Fault("email", "duplicate_email", "Another id has this e-mail.")
+
+
 class Outcome(Enum):
     CREATED = "created"
     UPDATED = "updated"
@@ -35,9 +39,22 @@ class Outcome(Enum):
     REFUSED = "refused"
 
 
+class Patience(Enum):
+    """Which rows are put off: see `Plan`."""
+
+    FULL = "nameless rows, and those whose e-mail another id has"
+    WITH_HELD = "those whose e-mail another id has"
+    NONE = "none"
+
+
 @dataclass(slots=True)
 class Plan:
-    """Whole rows to write; `changes` are (before, after) where the rules may read a difference."""
+    """Whole rows to write; `changes` are (before, after) where the rules may read a difference.
+
+    `put_off` are rows to try again when the list is through: those without a name, which say less
+    than a whole row of the same person, and those whose e-mail another id has now but a later row
+    may free. So the order of rows matters little, and the same list again finds nothing to do.
+    """
 
     outcomes: list[Outcome] = field(default_factory=list)
     refused: list[tuple[int, list[Fault]]] = field(default_factory=list)
@@ -46,6 +63,7 @@ class Plan:
     credentials: list[dict[str, Any]] = field(default_factory=list)
     changes: list[tuple[Row, Row]] = field(default_factory=list)
     created: set[str] = field(default_factory=set)
+    put_off: list[tuple[int, CleanRow]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -71,16 +89,33 @@ class Planner:
         self._freed: set[int] = set()  # e-mails that this import took from their participant
 
     def plan(
-        self, conn: Connection, rows: Sequence[tuple[int, CleanRow]], issuer: Issuer, now_ms: int
+        self,
+        conn: Connection,
+        rows: Sequence[tuple[int, CleanRow]],
+        issuer: Issuer,
+        now_ms: int,
+        patience: Patience,
     ) -> Plan:
         """Plan a chunk of (line, row); reads only."""
         known = self._known(conn, rows, issuer)
         plan = Plan()
         for line, row in rows:
+            missing = [NAME_MISSING] if row.name is None else []
+            if missing and patience is Patience.FULL:
+                plan.put_off.append((line, row))
+                continue
             fault = self._take(plan, row, known, issuer, now_ms)
-            if fault is not None:
-                plan.refused.append((line, [fault]))
+            if fault is _HELD and patience is not Patience.NONE:
+                plan.put_off.append((line, row))
+            elif fault is not None:
+                told = self._held_fault(row, known) if fault is _HELD else fault
+                plan.refused.append((line, [told, *(m for m in missing if m != told)]))
         return plan
+
+    def _held_fault(self, row: CleanRow, known: _Known) -> Fault:
+        holder = known.by_email[self._vault.email_key(row.email or "")]
+        message = f"“{row.email}” is registered under the id {holder['participant_id']}."
+        return Fault("email", "duplicate_email", message)
 
     def _known(
         self, conn: Connection, rows: Sequence[tuple[int, CleanRow]], issuer: Issuer
@@ -134,8 +169,7 @@ class Planner:
         if fault is not None:
             return fault
         if holder is not None and holder["participant_id"] != participant_id:
-            message = f"“{row.email}” is registered under the id {holder['participant_id']}."
-            return Fault("email", "duplicate_email", message)
+            return _HELD
         digest = issuer.digest(row.letters) if row.letters else None
         fault = self._foreign_code(digest, participant_id, known)
         if fault is not None:
