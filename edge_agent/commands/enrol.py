@@ -113,7 +113,7 @@ async def _exchange(data: Path, url: str, code: Code, transport: Transport) -> I
         answer = await transport.enrol(request)
     except UnreachableError as error:
         raise UsageError(
-            f"{url} can't be reached ({error}): check the address and that `sync-server serve` runs"
+            f"nothing was enrolled: {error}; check the address and that `sync-server serve` runs"
         ) from error
     except AnsweredError as error:
         raise _refusal(url, error) from error
@@ -136,8 +136,8 @@ def _refusal(url: str, error: AnsweredError) -> PermanentError:
     failure = error.failure
     if failure.status in _REFUSED and failure.code is not None:
         return EnrolmentRefusedError(
-            f"{url} refused the code: {failure.detail.rstrip('.')}. "
-            "Get a new one with `sync-server enrol --gate GATE_ID`."
+            f"{url} refused the code: {failure.detail} "
+            "`sync-server enrol --gate GATE_ID` makes another."
         )
     if failure.code is None:
         return UsageError(

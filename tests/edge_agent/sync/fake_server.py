@@ -7,9 +7,11 @@ from email.utils import formatdate
 
 import msgspec
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from edge_agent.identity import b64_encode
 from shared import wire
 from tests.edge_agent.storage import lines
 
@@ -27,11 +29,15 @@ class FakeServer:
         self.pages = [[lines.event(1), lines.gate("main", 2)], [lines.participant(1, 3)]]
         self.entries = {}
         self.revision = 3
-        self.trouble = {"changes": [], "scans": [], "status": [], "token": []}
-        self.asked = {"changes": 0, "scans": 0, "status": 0, "token": 0}
+        self.trouble = {"changes": [], "scans": [], "status": [], "token": [], "enrol": []}
+        self.asked = {"changes": 0, "scans": 0, "status": 0, "token": 0, "enrol": 0}
         self.statuses = []
         self.batches = []
         self.public_key = None
+        private = Ed25519PrivateKey.generate()
+        self.key = OKPKey.import_key(private)
+        self.key_text = b64_encode(private.public_key().public_bytes_raw())
+        self.forged_claims = {}
         self.tokens = set()
         self.skew_s_max = 60
         self.runner = None
@@ -46,6 +52,7 @@ class FakeServer:
 
     async def start(self) -> None:
         app = web.Application()
+        app.router.add_post("/api/v1/devices/enrol", self.enrol)
         app.router.add_post("/api/v1/oauth/token", self.token)
         app.router.add_get("/api/v1/sync/changes", self.changes)
         app.router.add_post("/api/v1/sync/scans", self.scans)
@@ -70,6 +77,25 @@ class FakeServer:
             date = formatdate(self.now_ms() / 1_000, usegmt=True)
             raise _status(fault, body, {"Date": date})
         return fault
+
+    async def enrol(self, request: web.Request) -> web.Response:
+        await self._fault("enrol")
+        asked = await request.json()
+        if asked["code"] != "GOOD":
+            body = {"error": {"code": "enrolment_code_unknown", "message": "No such code."}}
+            raise _status(404, body, {})
+        self.public_key = asked["publicKey"]
+        answer = {
+            "deviceId": DEVICE,
+            "gateId": "main",
+            "eventId": EVENT,
+            "digestKey": b64_encode(lines.KEY),
+        }
+        claims = {**answer, "publicKey": self.public_key, "iat": self.now_ms() // 1_000}
+        claims |= self.forged_claims
+        certificate = jwt.encode({"alg": "EdDSA"}, claims, self.key, ["EdDSA"])
+        answer |= {"serverKey": self.key_text, "certificate": certificate}
+        return web.json_response(answer, status=201)
 
     async def token(self, request: web.Request) -> web.Response:
         await self._fault("token")
