@@ -96,7 +96,7 @@ async def test_the_server_ends_at_once_though_pages_and_polls_are_open(
         async with listening(database, folder, "127.0.0.1", 0) as running:
             server = Server(running, http)
             device = await server.enrol()
-            status, signed_in = await server.api(
+            _, signed_in = await server.api(
                 "POST", "/session", json={"name": "viewer", "password": "correct horse battery"}
             )
             headers = {"Authorization": f"Bearer {signed_in['token']}"}

@@ -51,10 +51,7 @@ def address(route: Route) -> str:
 
 @pytest.mark.parametrize("caller", MAY)
 async def test_each_route_asks_for_its_right(server: Server, caller: str) -> None:
-    if caller == "device":
-        key = (await server.enrol()).token
-    else:
-        key = server.keys.get(caller)
+    key = (await server.enrol()).token if caller == "device" else server.keys.get(caller)
     for route in ROUTES:
         if route.path == "/api/v1/session" and route.method == "DELETE":
             continue  # would sign the caller out; see test_sessions
