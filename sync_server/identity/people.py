@@ -4,6 +4,7 @@ Hashing takes long on purpose, so it happens outside of transactions.
 """
 
 import uuid
+from functools import cache
 
 import argon2
 from sqlalchemy import Connection, select
@@ -27,8 +28,10 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
-# For names that do not exist: the answer must take as long as for those that do.
-_NOBODY = _HASHER.hash(uuid.uuid4().hex)
+@cache
+def _nobody() -> str:
+    """For names that do not exist: the answer must take as long as for those that do."""
+    return _HASHER.hash(uuid.uuid4().hex)
 
 
 def create_owner(conn: Connection, name: str, password_hash: str) -> bool:
@@ -69,7 +72,7 @@ def password_hash_of(conn: Connection, name: str) -> tuple[str, str] | None:
 def matches(found: tuple[str, str] | None, password: str) -> bool:
     """Whether the password is the person's; as slow for nobody as for somebody."""
     try:
-        _HASHER.verify(found[1] if found else _NOBODY, password)
+        _HASHER.verify(found[1] if found else _nobody(), password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
     return found is not None
