@@ -41,10 +41,14 @@ def parse_time(text: str) -> int:
     return delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
 
 
+_encode_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False
+).encode
+
+
 def canonical(entry: dict[str, Any]) -> bytes:
     """JSON with sorted keys, no white space, UTF-8 unescaped (API §3.5)."""
-    text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
+    return _encode_canonical(entry).encode("utf-8", "surrogatepass")
 
 
 def checksum(entry: dict[str, Any]) -> str:

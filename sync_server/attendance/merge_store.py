@@ -5,6 +5,7 @@ and nobody else; what differs is written: verdicts, presences, counters, outbox 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -62,7 +63,7 @@ def insert_scans(
     owners = {resolve(fact, history)[0] for fact in facts.values()}
     people = _present(owners)
     stored = {key_of(row): row for row in rows_of_participants(conn, people)}
-    judgements, _ = _settle(conn, history, people, stored, new, now_ms)
+    judgements, _ = _settle(conn, history, people, stored, new, now_ms, facts)
     return {key: judgements[key] for key in new}
 
 
@@ -180,11 +181,12 @@ def _settle(
     stored: Mapping[ScanKey, Row],
     new: Mapping[ScanKey, Row],
     now_ms: int,
+    new_facts: Mapping[ScanKey, ScanFact] | None = None,
 ) -> tuple[Mapping[ScanKey, Judgement], list[str]]:
     """Fold, and write what differs. Returns all judgements and the scan ids that changed."""
     if not stored and not new:
         return {}, []
-    facts = [fact_of(row) for row in (*stored.values(), *new.values())]
+    facts = [*map(fact_of, stored.values()), *(new_facts or {}).values()]
     judgements, places = judge(conn, history, facts, people)
     sums: counters.Sums = {}
     changed = {key: row for key, row in stored.items() if differs(row, judgements[key])}
@@ -274,6 +276,11 @@ def _tell(
     emit(conn, messages, now_ms)
 
 
+@lru_cache(maxsize=16)  # a batch came at one moment
+def _received(ms: int) -> str:
+    return format_time(ms)
+
+
 def scan_message(row: Row, found: Judgement, names: Mapping[str, str]) -> dict[str, Any]:
     """A scan as the live page shows it; nothing personal beyond the masked name."""
     person = found.participant_id
@@ -289,7 +296,7 @@ def scan_message(row: Row, found: Judgement, names: Mapping[str, str]) -> dict[s
         "method": row["method"],
         "direction": row["direction"],
         "occurredAt": format_time(row["occurred_ms"]),
-        "receivedAt": format_time(row["received_ms"]),
+        "receivedAt": _received(row["received_ms"]),
         "admitted": row["admitted"],
         "reason": Reason(row["reason"]).label,
         "verdict": found.verdict.value,

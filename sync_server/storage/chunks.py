@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
     Dialect,
@@ -21,7 +23,6 @@ from sqlalchemy import (
 KEYS_PER_QUESTION_MAX = 5_000  # PostgreSQL takes 65,535 parameters a statement
 
 Mapped = Mapping[str, Any]
-_Processor = Callable[[Any], Any] | None
 
 # SQLite reads all keys from one parameter: the statement's text stays the same for any number.
 _KEYS = select(func.json_each(bindparam("keys")).table_valued("value").c.value)
@@ -61,22 +62,33 @@ def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapped]) -> None:
     if conn.dialect.paramstyle != "qmark":
         conn.execute(insert(table), [dict(row) for row in rows])
         return
-    text, columns = _compiled_insert(table, tuple(rows[0]), conn.dialect)
-    conn.exec_driver_sql(
-        text,
-        [
-            tuple(row[name] if prepare is None else prepare(row[name]) for name, prepare in columns)
-            for row in rows
-        ],
-    )
+    text, pick, prepared = _compiled_insert(table, tuple(rows[0]), conn.dialect)
+    if not prepared:
+        conn.exec_driver_sql(text, [pick(row) for row in rows])
+        return
+    values: list[tuple[Any, ...]] = []
+    for row in rows:
+        value = list(pick(row))
+        for place, prepare in prepared:
+            value[place] = prepare(value[place])
+        values.append(tuple(value))
+    conn.exec_driver_sql(text, values)
 
 
 @lru_cache(maxsize=64)
 def _compiled_insert(
     table: Table, names: tuple[str, ...], dialect: Dialect
-) -> tuple[str, list[tuple[str, _Processor]]]:
+) -> tuple[str, Callable[[Mapped], tuple[Any, ...]], list[tuple[int, Callable[[Any], Any]]]]:
+    """The statement, how to pick a row's values in its order, and which of them to encode."""
     compiled: Any = insert(table).compile(dialect=dialect, column_keys=list(names))
     order: list[str] = compiled.positiontup
-    return str(compiled), [
-        (name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in order
+    # SQLite takes whole numbers, truth values and texts as Python has them: only JSON is encoded.
+    prepared: list[tuple[int, Any]] = [
+        (place, prepare)
+        for place, name in enumerate(order)
+        if isinstance(table.c[name].type, JSON)
+        and (prepare := table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
     ]
+    pick: Any = itemgetter(*order)
+    assert len(order) > 1, "of one column itemgetter gives no tuple"
+    return str(compiled), pick, prepared
