@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import structlog
 from aiohttp import web
 
-from shared.errors import GatesyncError, UsageError
+from shared.errors import GatesyncError, TransientError, UsageError
 from sync_server.control_client import PARAMETERS_HEADER, reachable_path
 from sync_server.deployment import Deployment
 from sync_server.operations import OPERATIONS, run_operation
@@ -30,6 +30,7 @@ class ControlServer:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self._stopping = False
         app = web.Application(client_max_size=0)
         app.router.add_post("/{operation}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
@@ -51,6 +52,7 @@ class ControlServer:
             os.umask(before)
 
     async def stop(self) -> None:
+        self._stopping = True
         await self._runner.cleanup()
         self._deployment.folder.control_socket.unlink(missing_ok=True)
 
@@ -81,6 +83,8 @@ class ControlServer:
         lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
         def tell(count: int) -> None:
+            if self._stopping:  # raised between two chunks of an import: what is saved stays
+                raise TransientError("the server was stopped; do it again, nothing is done twice")
             if lines.qsize() < _PROGRESS_WAITING_MAX:
                 loop.call_soon_threadsafe(lines.put_nowait, {"progress": count})
 
