@@ -90,7 +90,7 @@ def _api_key(
 def _verify(
     deployment: Deployment, _parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
 ) -> Any:
-    from sync_server.storage.verify import verify
+    from sync_server.verify import verify
 
     return deployment.database.read_now(verify)
 

@@ -14,7 +14,7 @@ from sync_server.attendance.review import NewResolution, ScanFilter
 from sync_server.storage import revisions, schema
 from sync_server.storage.database import Database
 from sync_server.storage.history import record_change
-from sync_server.storage.verify import verify
+from sync_server.verify import verify
 from tests.sync_server.builders import (
     MINUTE_MS,
     NOW_MS,

@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from shared.wire import DIGEST_MODULUS
 from sync_server.storage import revisions, schema
-from sync_server.storage.verify import verify
+from sync_server.verify import verify
 from tests.sync_server.builders import credential_row, device_row, participant_row
 
 

@@ -13,8 +13,8 @@ from shared.wire import UploadRequest
 from sync_server.attendance.merge_store import refold, refold_device, refold_gate
 from sync_server.storage import revisions, schema
 from sync_server.storage.history import record_change
-from sync_server.storage.verify import verify
 from sync_server.sync.ingest import ingest
+from sync_server.verify import verify
 from tests.sync_server.builders import (
     NOW_MS,
     START_MS,

@@ -6,8 +6,8 @@ from sqlalchemy import select
 from shared.errors import WireError
 from shared.wire import ClockStatus, StatusRequest
 from sync_server.storage import schema
-from sync_server.storage.verify import verify
 from sync_server.sync.status import store_status
+from sync_server.verify import verify
 from tests.sync_server.builders import EPOCH, NOW_MS, scan_entry, upload
 
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from sync_server.storage import schema
-from sync_server.storage.verify import LINES_MAX, verify
+from sync_server.verify import LINES_MAX, verify
 from tests.sync_server.builders import scan_entry, upload
 
 DAMAGES = {
