@@ -114,7 +114,7 @@ def resolve(
     )
     people = [row.participant_id] if row.participant_id is not None else []
     digests = [row.digest] if row.digest is not None else []
-    merge_store.refold(conn, people, word.at_ms, digests=digests)
+    merge_store.refold(conn, people, word.at_ms, digests=digests, scan_ids=[word.scan_id])
     return "resolved"
 
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from shared import wire
 from shared.limits import NAME_CHARS_MAX
@@ -14,7 +14,6 @@ from sync_server.http.errors import invalid, not_found
 from sync_server.http.routing import Call, Route, json_response, no_content
 from sync_server.identity import devices
 from sync_server.identity.rights import Right
-from sync_server.storage import schema
 from sync_server.stream import tail
 
 Unset = msgspec.UnsetType
@@ -57,7 +56,7 @@ async def change(call: Call) -> web.StreamResponse:
         if device is None:
             raise _no_device(device_id)
         if "quarantined" in changes:
-            _judge_again(conn, device_id, call.received_ms)
+            merge_store.refold_device(conn, device_id, call.received_ms)
         return next(
             item
             for item in tail.all_devices(conn, call.received_ms)
@@ -81,22 +80,6 @@ async def revoke(call: Call) -> web.StreamResponse:
     await call.services.database.write(job)
     call.services.live.gate_news()
     return no_content()
-
-
-def _judge_again(conn: Connection, device_id: str, now_ms: int) -> None:
-    """Whom the device saw while it was in quarantine."""
-    scans = schema.scans
-    rows = conn.execute(
-        select(scans.c.participant_id, scans.c.digest)
-        .where(scans.c.device_id == device_id)
-        .distinct()
-    ).all()
-    merge_store.refold(
-        conn,
-        {row.participant_id for row in rows if row.participant_id is not None},
-        now_ms,
-        digests=list({row.digest for row in rows if row.digest is not None}),
-    )
 
 
 def _no_device(device_id: str) -> Exception:
