@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -25,6 +26,7 @@ LETTERS = 17  # 16 random and the check letter
 RANDOM_BYTES = 10
 TAG = re.compile(r"[A-Z0-9]{2,5}")
 _MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1"})
+_SEPARATORS = re.compile(r"[\s\-‐-―]")
 _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
 _SIGNATURE_BYTES = 64
 _DOMAIN = b"gatesync-ticket-1\x00"
@@ -109,7 +111,7 @@ def parse(text: str) -> TicketCode | Fault:
                 signed = base45.decode(rest)
             except ValueError:
                 return Fault.UNREADABLE
-    compact = re.sub(r"[\s\-‐-―]", "", text)
+    compact = _SEPARATORS.sub("", text)
     tag, letters = compact[:-LETTERS], compact[-LETTERS:].translate(_MISREAD)
     if len(letters) != LETTERS or any(letter not in _VALUE for letter in letters):
         return Fault.UNREADABLE
@@ -131,7 +133,14 @@ def beacon_digest(digest_key: bytes, canonical_id: str) -> str:
 
 
 def _digest(digest_key: bytes, text: str) -> str:
-    return hmac.digest(digest_key, text.encode(), "sha256")[:16].hex()
+    keyed = _keyed(digest_key).copy()  # a copy costs a quarter of keying anew, at each scan
+    keyed.update(text.encode())
+    return keyed.digest()[:16].hex()
+
+
+@lru_cache(maxsize=4)
+def _keyed(digest_key: bytes) -> hmac.HMAC:
+    return hmac.new(digest_key, digestmod="sha256")
 
 
 def key_id(public_key: bytes) -> str:

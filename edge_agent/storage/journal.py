@@ -21,8 +21,9 @@ from shared import wire
 _SEQ_BITS = 40
 _SEQ_MASK = (1 << _SEQ_BITS) - 1
 _KINDS: dict[str, int] = {"scan": 1, "resolution": 2, "note": 3}
-# A checkpoint costs two more syncs; `tidy` makes it while nobody waits, this is the backstop.
-_CHECKPOINT_PAGES_MAX = 4_000
+# A checkpoint costs two more syncs; `tidy` makes it while nobody waits, this is the backstop. Not
+# larger: a WAL that still grows costs a third more a commit than one that is written over.
+_CHECKPOINT_PAGES_MAX = 1_000
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"
 
 EntryType = Literal["scan", "resolution", "note"]

@@ -29,7 +29,7 @@ SELECT s.live, s.generation, s.revision, s.reference_version, s.server_time_ms,
   c.credential_id, c.participant_id, c.kind, c.status, c.valid_from_ms, c.valid_until_ms,
   p.participant_id, p.masked_name, p.status, p.permissions,
   r.revision, r.inside, r.last_ms, r.last_error_ms, r.last_direction, r.last_gate_id,
-  r.first_entry_ms, r.last_entry_ms, r.conflict
+  r.first_entry_ms, r.last_entry_ms, r.conflict, c.revision
 FROM state s
 """
 _BY_DIGEST = (
@@ -38,9 +38,8 @@ _BY_DIGEST = (
 LEFT JOIN credentials_{0} c ON c.digest = ?
 LEFT JOIN participants_{0} p ON p.participant_id = c.participant_id
 LEFT JOIN presences_{0} r ON r.participant_id = c.participant_id
-ORDER BY c.status, c.revision DESC LIMIT 1
 """
-)  # 'active' stands before 'revoked': a badge that was reassigned has one row of each
+)
 _BY_PERSON = (
     _FOUND
     + """
@@ -116,7 +115,9 @@ class ReplicaReader:
         return self._find(_PERSON, participant_id)
 
     def _find(self, statements: dict[str, str], key: bytes | str) -> Found:
-        row = self._conn.execute(statements[self._live], (key,)).fetchone()
+        rows = self._conn.execute(statements[self._live], (key,)).fetchall()
+        # A badge that was reassigned has several: 'active' stands before 'revoked', then the newest.
+        row = rows[0] if len(rows) == 1 else min(rows, key=lambda one: (one[8], -one[24]))
         if row[0] != self._live:  # a snapshot went live since: ask the other set
             self._live = row[0]
             return self._find(statements, key)
