@@ -91,8 +91,11 @@ def _draw_qr(sheet: "object", payload: str, left: float, top: float) -> None:
 
 
 def _fitting(sheet: "object", text: str, width_mm: float) -> str:
-    while len(text) > 1 and sheet.get_string_width(text) > width_mm:  # type: ignore[attr-defined]
-        text = text[:-2].rstrip() + "…" if not text.isascii() else text[:-1]
+    """The text, or its beginning and two dots: the built-in font has no ellipsis."""
+    kept = text
+    while len(kept) > 1 and sheet.get_string_width(text) > width_mm:  # type: ignore[attr-defined]
+        kept = kept[:-1].rstrip()
+        text = kept + ".."
     return text
 
 

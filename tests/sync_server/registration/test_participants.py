@@ -1,0 +1,100 @@
+"""One participant at a time."""
+
+from pathlib import Path
+
+import pytest
+
+from sync_server.registration.participants import (
+    Filter,
+    Registrar,
+    RegistrationRefusedError,
+    list_participants,
+)
+from tests.sync_server.registration.deployments import NOW_MS, deployment, everything, import_text
+
+ANN = {"id": "P1", "name": "Ann Lee", "email": "ann@example.com", "phone": "010-1234-5678"}
+
+
+@pytest.fixture
+def made(tmp_path: Path):
+    with deployment(tmp_path / "data") as found:
+        yield found
+
+
+@pytest.fixture
+def registrar(made) -> Registrar:
+    return Registrar(made.vault, made.keys, NOW_MS)
+
+
+def test_a_registration_comes_with_a_ticket(made, registrar) -> None:
+    row = made.database.write_now(lambda conn: registrar.create(conn, ANN))
+    assert row["phone"] == "+821012345678"
+    (ticket,) = everything(made)["credentials"]
+    assert ticket["participant_id"] == "P1"
+
+
+@pytest.mark.parametrize(
+    ("cells", "code", "repeated"),
+    [
+        (ANN, "duplicate_id", True),
+        (ANN | {"id": "P2"}, "duplicate_email", True),
+        ({"id": "P2", "name": "x", "email": "b@example.com"}, "name_too_short", False),
+        ({"name": "Bob Li"}, "invalid_email", False),
+        ({"email": "b@example.com"}, "name_too_short", False),
+    ],
+)
+def test_what_is_refused_says_why_and_changes_nothing(
+    made, registrar, cells, code: str, repeated: bool
+) -> None:
+    made.database.write_now(lambda conn: registrar.create(conn, ANN))
+    before = everything(made)
+    with pytest.raises(RegistrationRefusedError) as caught:
+        made.database.write_now(lambda conn: registrar.create(conn, cells))
+    assert [fault.code for fault in caught.value.faults] == [code]
+    assert caught.value.repeated is repeated
+    assert everything(made) == before
+
+
+def test_members_are_set_and_emptied(made, registrar) -> None:
+    made.database.write_now(lambda conn: registrar.create(conn, ANN | {"group": "a"}))
+    row = made.database.write_now(
+        lambda conn: registrar.change(conn, "P1", {"name": "Ann Kim", "phone": None})
+    )
+    assert (row["name"], row["phone"], row["group"]) == ("Ann Kim", None, "a")
+    row = made.database.write_now(lambda conn: registrar.change(conn, "P1", {"group": None}))
+    assert row["group"] is None
+    assert made.database.write_now(lambda conn: registrar.change(conn, "P9", {})) is None
+
+
+def test_cancelling_is_a_dated_change_that_an_operator_may_take_back(made, registrar) -> None:
+    made.database.write_now(lambda conn: registrar.create(conn, ANN))
+    made.database.write_now(lambda conn: registrar.cancel(conn, "P1"))
+    assert [row["value"]["status"] for row in everything(made)["dated_changes"]] == [
+        "registered", "cancelled",
+    ]  # fmt: skip
+    row = made.database.write_now(
+        lambda conn: registrar.change(conn, "P1", {"status": "registered"})
+    )
+    assert row["status"] == "registered"
+
+
+def test_listing_by_pages_and_by_text(made) -> None:
+    rows = "".join(f"P{n:02d},Person {n},p{n}@example.com,{'ab'[n % 2]}\n" for n in range(25))
+    import_text(made, "id,name,email,group\n" + rows)
+
+    def page(limit: int, **wanted: str | None):
+        return made.database.read_now(
+            lambda conn: list_participants(conn, made.vault, Filter(**wanted), limit)
+        )
+
+    seen: list[str] = []
+    cursor = None
+    while True:
+        found, cursor = page(10, after=cursor)
+        seen += [row["participant_id"] for row in found]
+        if cursor is None:
+            break
+    assert seen == [f"P{n:02d}" for n in range(25)]
+    assert len(page(100, group="a")[0]) == 13
+    assert [row["participant_id"] for row in page(100, text="P7@EXAMPLE")[0]] == ["P07"]
+    assert page(100, status="blocked") == ([], None)
