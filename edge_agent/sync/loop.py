@@ -233,6 +233,7 @@ class SyncLoop:
         await asyncio.to_thread(
             self._replica.record_ack, command.epoch, answer.contiguous_through, answer.visible_at
         )
+        await self._look_at_journal()
         session.uploaded(command.epoch, batch.through, answer.contiguous_through, self._now_s())
         await self._renew_epoch_if_rolled_back()
         self._on_change()
@@ -282,6 +283,7 @@ class SyncLoop:
         )
         answer, timed = await self._transport.status(self._tokens.token, request)
         self._learn(answer.server_received_at, answer.server_time, timed)
+        await self._look_at_journal()
         session.status_sent(request.epoch, answer.contiguous_through, self._now_s())
         await self._renew_epoch_if_rolled_back()
         await asyncio.to_thread(self._timekeeper.save)
@@ -335,7 +337,13 @@ class SyncLoop:
         journal = self._journal
         if await self._on_lane(lambda: renew_epoch(journal, epoch, cause)):
             log.error("sync.new_epoch", cause=cause, old=epoch, new=journal.epoch)
-            self._session.journal_at([(journal.epoch, journal.head)])
+            await self._look_at_journal()
+
+    async def _look_at_journal(self) -> None:
+        """All heads as they are now: scans made during an exchange are in its answer already, and
+        an older head would make that answer look like a card rolled back.
+        """
+        self._session.journal_at(await asyncio.to_thread(self._journal.epochs))
 
     def _report(self, channel: Channel, detail: str) -> None:
         """One line when a trouble begins or changes, one when it is over."""
