@@ -84,7 +84,7 @@ participants = _replicated(
     Column("email_key", String(32), nullable=False, unique=True),  # vault.email_key(email)
     Column("masked_name", Text, nullable=False),
     Column("organization", Text),
-    Column("region", String(8)),
+    Column("region", Text),  # a country code, or what the list said
     Column("group", Text),
     Column("permissions", JSON, nullable=False),  # sorted list of text
     Column("status", String(16), nullable=False),
