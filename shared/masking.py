@@ -20,6 +20,4 @@ def _mask_middle(word: str) -> str:
 
 
 def _is_east_asian(word: str) -> bool:
-    return all(
-        "\uac00" <= letter <= "\ud7a3" or "\u4e00" <= letter <= "\u9fff" for letter in word
-    )
+    return all("\uac00" <= letter <= "\ud7a3" or "\u4e00" <= letter <= "\u9fff" for letter in word)

@@ -18,9 +18,7 @@ class OwnScan:
     known_revision: int
 
 
-def effective_presence(
-    row: Presence | None, row_revision: int, own: Sequence[OwnScan]
-) -> Presence:
+def effective_presence(row: Presence | None, row_revision: int, own: Sequence[OwnScan]) -> Presence:
     """The presence to decide on. `own` are the admitted, not voided scans in sequence order."""
     presence = row or NOWHERE
     for mine in own:
