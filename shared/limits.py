@@ -10,7 +10,7 @@ HOLES_REPORTED_MAX = 1_000
 
 # HTTP
 BODY_BYTES_MAX = 2 * 1024 * 1024
-BODY_S_MAX = 30  # a body must have arrived by then
+BODY_S_MAX = 60  # a body must have arrived by then
 IMPORT_BYTES_MAX = 256 * 1024 * 1024
 BATCH_RECORDS_MAX = 1_000
 BATCH_RECORDS_PER_COMMIT = 100

@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler as AioHandler
 from aiohttp.web_protocol import RequestHandler
 
 from shared.errors import TransientError, UsageError
-from shared.limits import BODY_BYTES_MAX, BODY_S_MAX
+from shared.limits import BODY_BYTES_MAX
 from sync_server.http import errors
 from sync_server.http.authentication import admit
 from sync_server.http.routing import Call, Route, read_query
@@ -125,7 +125,7 @@ class Runner(web.AppRunner):
             handler_cancellation=True,
             shutdown_timeout=1.0,
             keepalive_timeout=75.0,
-            lingering_time=min(5.0, float(BODY_S_MAX)),
+            lingering_time=5.0,
         )
 
     async def _make_server(self) -> web.Server:

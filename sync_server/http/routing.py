@@ -4,6 +4,7 @@ The server's routes, the OpenAPI document and the test of all routes with all ca
 the same `Route` values.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from shared import limits
 from shared.limits import BODY_BYTES_MAX
 from sync_server.http.errors import ApiError, from_validation, invalid
 from sync_server.http.services import Services
@@ -67,7 +69,13 @@ class Call:
         length = self.request.content_length
         if length is not None and length > BODY_BYTES_MAX:
             raise ApiError(413, "too_large", f"At most {BODY_BYTES_MAX} bytes are taken.")
-        return await self.request.read()
+        try:
+            async with asyncio.timeout(limits.BODY_S_MAX):
+                return await self.request.read()
+        except TimeoutError as error:
+            raise ApiError(
+                408, "too_slow", f"A body must have arrived within {limits.BODY_S_MAX} s."
+            ) from error
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]

@@ -53,6 +53,19 @@ async def test_p12_a_chunked_body_without_an_end_is_cut_off(server: Server) -> N
     assert (status, checked(answer)["code"]) == (413, "too_large")
 
 
+async def test_p12_a_body_that_never_comes_is_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BODY_S_MAX", 0.2)
+
+    async def slow() -> Any:
+        yield b"{"
+        await asyncio.sleep(1)
+
+    status, answer = await server.api("POST", "/session", data=slow(), headers=JSON)
+    assert (status, checked(answer)["code"]) == (408, "too_slow")
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", ""])
 async def test_another_content_type_is_refused(server: Server, kind: str) -> None:
     headers = {"Content-Type": kind} if kind else {}

@@ -1,0 +1,56 @@
+"""Figures as API §3.7 writes them, and a watcher that does not keep up."""
+
+from typing import Any
+
+from shared.limits import LIVE_QUEUE_FRAMES_MAX
+from sync_server import system_clock
+from sync_server.insight import stats
+from sync_server.storage.database import Database
+from sync_server.stream.live_hub import Watcher
+from tests.sync_server.builders import START_MS, scan_entry, upload
+from tests.sync_server.http.conftest import Server
+
+
+def test_trend_load_and_wait_follow_the_last_minutes(database: Database) -> None:
+    entries: list[dict[str, Any]] = [scan_entry(n, person=n, minute=n / 10) for n in range(1, 16)]
+    upload(database, entries)
+    now_ms = START_MS + 2 * 60_000
+
+    def read(at_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        def job(conn: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+            north = next(g for g in stats.gates(conn, at_ms) if g["gateId"] == "north")
+            return stats.overall(conn, at_ms), north
+
+        return database.read_now(job)
+
+    overall, north = read(now_ms)
+    assert overall["totalParticipants"] == 20
+    assert overall["attendedParticipants"] == 15
+    assert overall["attendanceRate"] == 75.0
+    assert overall["inside"] == 15
+    assert overall["trend"] == "increasing"
+    assert north["totalProcessed"] == 15
+    assert north["currentLoad"] == 10.0  # 15 of 5 × 30
+    assert north["estimatedWaitTime"] == 0.1
+    assert north["avgProcessingTime"] == 12.5
+    overall, north = read(now_ms + 6 * 60_000)
+    assert overall["trend"] == "decreasing"
+    assert north["currentLoad"] == 0.0
+    overall, north = read(now_ms + 60 * 60_000)
+    assert overall["trend"] == "stable"
+    assert north["totalProcessed"] == 15
+
+
+async def test_cancelled_participants_are_not_in_the_total(server: Server) -> None:
+    key = server.keys["operator"]
+    assert (await server.api("DELETE", "/participants/P000001", key=key))[0] in {200, 204}
+    _, overall = await server.api("GET", "/stats/overall", key=server.keys["viewer"])
+    assert overall["totalParticipants"] == 4
+    assert system_clock.now_ms() > START_MS
+
+
+def test_p12_a_watcher_that_does_not_keep_up_is_dropped() -> None:
+    watcher = Watcher()
+    assert all(watcher.push(b"x") for _ in range(LIVE_QUEUE_FRAMES_MAX))
+    assert not watcher.push(b"x")
+    assert watcher.dropped
