@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import structlog
-import structlog
 
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex
@@ -51,12 +50,5 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _logs_as_found() -> Iterator[None]:
     """A command under test configures the logs for its own standard error; that ends with it."""
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture(autouse=True)
-def _log_anew() -> Iterator[None]:
-    """A command run inside a test sets up the log on that test's captured stderr: take it back."""
     yield
     structlog.reset_defaults()
