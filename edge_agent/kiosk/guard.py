@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from shared.errors import TransientError
+from shared.errors import TransientError, UsageError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -74,6 +74,10 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         answer = error_answer(problem.status, code, f"{request.method} {request.path}: {code}.")
     except TransientError as problem:
         answer = error_answer(503, "busy", str(problem))
+    except UsageError as problem:
+        answer = error_answer(400, "invalid_request", str(problem))
+    except web.RequestPayloadError as problem:
+        answer = error_answer(400, "invalid_request", f"The body can't be read: {problem}")
     except Exception:
         log.exception("kiosk_request_failed", method=request.method, path=request.path)
         answer = error_answer(500, "internal", "The gate could not answer; its log says why.")

@@ -140,7 +140,7 @@ class KioskWeb:
             return error_answer(415, "unsupported_media_type", "Send application/json.")
         try:
             asked = msgspec.json.decode(await request.read(), type=PresentRequest)
-        except msgspec.DecodeError as problem:  # also what does not validate
+        except (msgspec.DecodeError, UnicodeDecodeError) as problem:  # also what does not validate
             return error_answer(400, "invalid_request", str(problem))
         code = asked.code.strip()
         if not code or len(code) > CODE_CHARS_MAX:

@@ -80,6 +80,7 @@ async def test_a_code_is_presented_as_typed(client: aiohttp.ClientSession, gate:
         (b'{"code":"' + b"x" * 1025 + b'"}', "application/json", 400, "invalid_request"),
         (b"[" * 9000, "application/json", 400, "invalid_request"),
         (b"\xff\xfe", "application/json", 400, "invalid_request"),
+        (b'{"code":"\xff"}', "application/json", 400, "invalid_request"),
         (b"", "application/json", 400, "invalid_request"),
         (b'{"code":"x"}', "text/plain", 415, "unsupported_media_type"),
         (b'{"code":"' + b"x" * BODY_BYTES_MAX + b'"}', "application/json", 413, "too_large"),
@@ -138,9 +139,19 @@ async def test_each_own_name_is_let_in(kiosk: KioskWeb) -> None:
                 assert answer.status == 200
 
 
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(
+    client: aiohttp.ClientSession, gate: Gate
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with client.post("/api/present", data=b'{"code":"x"}', headers=headers) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, "invalid_request")
+    assert gate.asked == []
+
+
 async def test_faults_have_a_name(client: aiohttp.ClientSession, gate: Gate) -> None:
     for fault, status, code in [
         (TransientError("Busy."), 503, "busy"),
+        (UsageError("This gate is for entry only."), 400, "invalid_request"),
         (KeyError(), 500, "internal"),
     ]:
         gate.fault = fault
