@@ -96,7 +96,10 @@ class Health:
             "epoch": journal.epoch,
             "head": journal.head,
             "acknowledged": acknowledged,
-            "waiting": max(0, journal.head - acknowledged),
+            "waiting": sum(
+                max(0, head - (reference.acks[epoch][-1].through if epoch in reference.acks else 0))
+                for epoch, head in journal.epochs()
+            ),
             "online": sync.online,
             "lastSyncAt": _time(sync.last_sync_ms),
             "offlineSince": _time(sync.offline_since_ms),
@@ -124,7 +127,9 @@ class Health:
             "event": None,
             "online": sync.online,
             "offlineSince": _time(sync.offline_since_ms),
-            "waiting": max(0, self._parts.journal.head - status.get("acknowledged", 0)),
+            "waiting": max(
+                0, status.get("waiting", 0) + self._parts.journal.head - status.get("head", 0)
+            ),
             "replicaAgeS": status.get("replicaAgeS"),
             "inside": None,
             "clock": self.clock(),
