@@ -89,6 +89,7 @@ class ScanFact:
     time_error_ms: int = 0
     decided_error_ms: int = 0
     overridden: bool = False
+    quarantined: bool = False  # came from a revoked device, and no operator has accepted it
     digest: str | None = None
     credential_id: str | None = None
     participant_id: str | None = None
@@ -217,7 +218,7 @@ def _step(
     against = walk.last_scan_id
     if not scan.admitted:
         verdict, kind = Verdict.REFUSED, None
-    elif scan.key.device_id in history.quarantined_devices:
+    elif scan.quarantined or scan.key.device_id in history.quarantined_devices:
         # Kept and visible, but a stolen device's word moves nobody until an operator accepts it.
         verdict, kind = Verdict.REFUSED, Kind.QUARANTINED
     elif word is not None and word.action == "void":

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from shared.wire import DIGEST_MODULUS
 from sync_server.attendance.merge_store import differs, judge
-from sync_server.attendance.scan_rows import fact_of, key_of, rows_of_participants
+from sync_server.attendance.scan_rows import fact_of, held_back, key_of, rows_of_participants
 from sync_server.insight import counters
 from sync_server.storage import revisions, schema
 from sync_server.storage.chunks import mappings, mappings_in
@@ -132,7 +132,9 @@ def _merge(conn: Connection) -> Iterator[str]:
 def _people(conn: Connection, people: list[str], sums: counters.Sums) -> Iterator[str]:
     history = load_history(conn, people)
     rows = {key_of(row): row for row in rows_of_participants(conn, people)}
-    judgements, places = judge(conn, history, [fact_of(row) for row in rows.values()], people)
+    waiting = held_back(conn)
+    facts = [fact_of(row, waiting) for row in rows.values()]
+    judgements, places = judge(conn, history, facts, people)
     for key, row in rows.items():
         found = judgements[key]
         counters.add(sums, counters.of_scan(row, found.verdict))
@@ -173,7 +175,9 @@ def _strangers(conn: Connection, sums: counters.Sums) -> Iterator[str]:
         _present(row["digest"] for row in rows.values()),
         _present(row["named_credential_id"] for row in rows.values()),
     )
-    judgements, _ = judge(conn, history, [fact_of(row) for row in rows.values()], ())
+    waiting = held_back(conn)
+    facts = [fact_of(row, waiting) for row in rows.values()]
+    judgements, _ = judge(conn, history, facts, ())
     for key, row in rows.items():
         found = judgements[key]
         counters.add(sums, counters.of_scan(row, found.verdict))

@@ -18,6 +18,7 @@ from shared.wire import format_time
 from sync_server.attendance.scan_rows import (
     Row,
     fact_of,
+    held_back,
     key_of,
     load_resolutions,
     load_scans,
@@ -53,7 +54,8 @@ def insert_scans(
     The participants concerned are folded again; returns the new scans' judgements.
     """
     new = {key_of(row): row for row in rows}
-    facts = {key: fact_of(row) for key, row in new.items()}
+    waiting = held_back(conn)
+    facts = {key: fact_of(row, waiting) for key, row in new.items()}
     history = load_history(
         conn,
         _present(fact.participant_id for fact in facts.values()),
@@ -186,7 +188,8 @@ def _settle(
     """Fold, and write what differs. Returns all judgements and the scan ids that changed."""
     if not stored and not new:
         return {}, []
-    facts = [*map(fact_of, stored.values()), *(new_facts or {}).values()]
+    waiting = held_back(conn)
+    facts = [fact_of(row, waiting) for row in stored.values()] + list((new_facts or {}).values())
     judgements, places = judge(conn, history, facts, people)
     sums: counters.Sums = {}
     changed = {key: row for key, row in stored.items() if differs(row, judgements[key])}

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from shared.history import History
 from shared.merge import ResolutionFact, ScanFact, ScanKey
 from shared.model import Direction, ScanKind
 from shared.reasons import Reason
-from sync_server.storage.chunks import mappings, mappings_in
-from sync_server.storage.schema import devices, resolutions, scans
+from sync_server.storage.chunks import mappings, mappings_in, select_in
+from sync_server.storage.schema import dated_changes, devices, entries, resolutions, scans
 
 Row = Mapping[str, Any]
 
@@ -49,8 +49,29 @@ def key_of(row: Row) -> ScanKey:
     return ScanKey(row["device_id"], row["epoch"], row["seq"], row["checksum"])
 
 
-def fact_of(row: Row) -> ScanFact:
-    """A row of schema.scans (verdict columns aside) as the merge reads it."""
+def held_back(conn: Connection) -> dict[str, int]:
+    """Devices in quarantine, and since when (ms): what was received from then on waits there."""
+    ids = list(conn.execute(select(devices.c.device_id).where(devices.c.quarantined)).scalars())
+    since = dict.fromkeys(ids, 0)
+    if ids:
+        changes = dated_changes.c
+        asked = (
+            select(changes.subject_id, func.max(changes.at_ms).label("at_ms"))
+            .where(changes.subject == "device", changes.at_ms.is_not(None))
+            .group_by(changes.subject_id)
+        )
+        since |= {
+            row.subject_id: row.at_ms for row in select_in(conn, asked, changes.subject_id, ids)
+        }
+    return since
+
+
+def fact_of(row: Row, waiting: Mapping[str, int]) -> ScanFact:
+    """A row of schema.scans (verdict columns aside) as the merge reads it.
+
+    `waiting` is what `held_back` says: a thief can backdate, so the time of arrival decides.
+    """
+    since_ms = waiting.get(row["device_id"])
     return ScanFact(
         key=key_of(row),
         scan_id=row["scan_id"],
@@ -63,6 +84,7 @@ def fact_of(row: Row) -> ScanFact:
         time_error_ms=row["time_error_ms"],
         decided_error_ms=row["decided_error_ms"],
         overridden=row["override"] is not None,
+        quarantined=since_ms is not None and row["received_ms"] >= since_ms,
         digest=row["digest"],
         credential_id=row["named_credential_id"],
         participant_id=row["named_participant_id"],
@@ -96,19 +118,31 @@ def unresolved_rows(conn: Connection, history: History, digests: Collection[str]
 
 def load_scans(conn: Connection, participant_ids: Collection[str]) -> list[ScanFact]:
     """The scans that are resolved to these participants, in no order."""
-    return [fact_of(row) for row in rows_of_participants(conn, participant_ids)]
+    waiting = held_back(conn)
+    return [fact_of(row, waiting) for row in rows_of_participants(conn, participant_ids)]
 
 
 def load_resolutions(conn: Connection, scan_ids: Iterable[str]) -> list[ResolutionFact]:
-    """Words on these scans; those spoken by a device in quarantine wait until it is accepted."""
-    quarantined = tuple(
-        f"{device_id}:"
-        for device_id in conn.execute(
-            select(devices.c.device_id).where(devices.c.quarantined)
-        ).scalars()
-    )
+    """Words on these scans; those of a device in quarantine wait until it is accepted."""
+    waiting = held_back(conn)
     return [
         ResolutionFact(row["resolution_id"], row["scan_id"], row["action"], row["at_ms"])
         for row in mappings_in(conn, select(resolutions), resolutions.c.scan_id, set(scan_ids))
-        if not row["resolution_id"].startswith(quarantined)
+        if not (waiting and _word_waits(conn, row["resolution_id"], waiting))
     ]
+
+
+def _word_waits(conn: Connection, resolution_id: str, waiting: Mapping[str, int]) -> bool:
+    device_id = next((name for name in waiting if resolution_id.startswith(f"{name}:")), None)
+    if device_id is None:
+        return False
+    _, epoch, seq, checksum = resolution_id.rsplit(":", 3)
+    received_ms = conn.execute(
+        select(entries.c.received_ms).where(
+            entries.c.device_id == device_id,
+            entries.c.epoch == epoch,
+            entries.c.seq == int(seq),
+            entries.c.checksum == checksum,
+        )
+    ).scalar_one()
+    return bool(received_ms >= waiting[device_id])

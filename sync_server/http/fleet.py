@@ -76,6 +76,7 @@ async def revoke(call: Call) -> web.StreamResponse:
         changes = {"state": "revoked", "quarantined": True}
         if devices.change_device(conn, device_id, changes, call.received_ms) is None:
             raise _no_device(device_id)
+        merge_store.refold_device(conn, device_id, call.received_ms)
 
     await call.services.database.write(job)
     call.services.live.gate_news()

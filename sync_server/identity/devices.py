@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from shared.limits import ENROLMENT_CODE_TTL_S
 from sync_server.identity.tokens import Assertion
 from sync_server.storage import revisions, schema
+from sync_server.storage.history import record_change
 
 
 class EnrolmentFault(Enum):
@@ -42,6 +43,7 @@ class Device:
     gate_id: str
     public_key: str | None
     state: str
+    quarantined: bool = False
 
     @property
     def revoked(self) -> bool:
@@ -84,7 +86,7 @@ def enrol(conn: Connection, code: str, new: NewDevice, now_ms: int) -> Device | 
     if row is None:
         return EnrolmentFault.UNKNOWN
     if row.used_ms is not None:
-        return EnrolmentFault.USED
+        return EnrolmentFault.USED  # even for the same key: who saw the code learns nothing by it
     if row.expires_ms <= now_ms:
         return EnrolmentFault.EXPIRED
     conn.execute(
@@ -130,6 +132,7 @@ def find_device(conn: Connection, device_id: str) -> Device | None:
             devices.c.gate_id,
             devices.c.public_key,
             devices.c.state,
+            devices.c.quarantined,
         ).where(devices.c.device_id == device_id)
     ).first()
     return Device(*row) if row is not None else None
@@ -156,6 +159,9 @@ def change_device(
     if device is None or device.public_key is None:
         return None  # a partner's stand-in is no device that anybody moves
     revisions.upsert(conn, schema.devices, {"device_id": device_id, **changes})
+    if "quarantined" in changes:
+        before = {"quarantined": device.quarantined}
+        record_change(conn, "device", device_id, before, changes, now_ms)
     gate_id = changes.get("gate_id")
     if gate_id is not None and gate_id != device.gate_id:
         assign_gate(conn, device_id, gate_id, now_ms)

@@ -25,7 +25,6 @@ from sync_server.storage.chunks import mappings, mappings_in, select_in
 from sync_server.storage.schema import (
     credentials,
     dated_changes,
-    devices,
     events,
     gates,
     participants,
@@ -93,9 +92,6 @@ def load_history(
         participants=_timelines(conn, "participant", persons, "participant_id", participant_of),
         credentials=_timelines(conn, "credential", cards.values(), "credential_id", credential_of),
         credential_of={row["digest"]: card_id for card_id, row in cards.items()},
-        quarantined_devices=frozenset(
-            conn.execute(select(devices.c.device_id).where(devices.c.quarantined)).scalars()
-        ),
     )
 
 

@@ -16,6 +16,7 @@ from sync_server.storage.history import record_change
 from sync_server.sync.ingest import ingest
 from sync_server.verify import verify
 from tests.sync_server.builders import (
+    EPOCH,
     NOW_MS,
     START_MS,
     add_people,
@@ -271,6 +272,27 @@ def test_a_device_in_quarantine_moves_nobody_until_it_is_accepted(database):
     assert not presence(database, "P000001")["inside"]
     database.write_now(quarantine(False))
     assert merged_state(database) == before
+    assert database.read_now(verify) == []
+
+
+def test_what_came_before_a_device_was_revoked_stays(database):
+    upload(database, [scan_entry(1), resolution_entry(2, "scan-1", "accept")])
+
+    def revoke(conn):
+        changes = {"device_id": "dev-north", "state": "revoked", "quarantined": True}
+        revisions.upsert(conn, schema.devices, changes)
+        record_change(conn, "device", "dev-north", {"quarantined": False}, changes, NOW_MS + 1)
+        refold_device(conn, "dev-north", NOW_MS + 1)
+
+    database.write_now(revoke)
+    late = UploadRequest(
+        device_id="dev-north",
+        epoch=EPOCH,
+        entries=[scan_entry(3, minute=0), resolution_entry(4, "scan-1", "void")],
+    )
+    database.write_now(lambda conn: ingest(conn, "dev-north", late, NOW_MS + 2))
+    assert verdict_of(database, "scan-1") == ("confirmed", None)
+    assert verdict_of(database, "scan-3") == ("refused", "quarantined")
     assert database.read_now(verify) == []
 
 
