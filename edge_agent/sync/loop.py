@@ -230,9 +230,8 @@ class SyncLoop:
         answer, timed = await self._transport.scans(self._tokens.token, request)
         self._learn(answer.server_received_at, answer.server_time, timed)
         await self._note_outcomes(command.epoch, answer)
-        await asyncio.to_thread(
-            self._replica.record_ack, command.epoch, answer.contiguous_through, answer.visible_at
-        )
+        held = min(answer.contiguous_through, batch.through)  # beyond it, perhaps another's entries
+        await asyncio.to_thread(self._replica.record_ack, command.epoch, held, answer.visible_at)
         await self._look_at_journal()
         session.uploaded(command.epoch, batch.through, answer.contiguous_through, self._now_s())
         await self._renew_epoch_if_rolled_back()

@@ -236,7 +236,7 @@ class Session:
         went_back = contiguous_through < progress.through
         self._good(Channel.UP, now_s)
         self._batch_max = min(self._batch_max * 2, UPLOAD_BATCH_ENTRIES_MAX)
-        self._set_through(epoch, contiguous_through)
+        self._set_through(epoch, contiguous_through, max(sent_through, progress.through))
         if not advanced and not went_back and sent_through > progress.through:
             # It took the batch and is no further: never offer the same without a pause.
             stuck = Failure(FailureKind.LOCAL, f"{epoch} stays at {progress.through}")
@@ -248,14 +248,16 @@ class Session:
         link.busy, link.not_before_s = False, now_s + 1.0
 
     def status_sent(self, epoch: str, contiguous_through: int, now_s: float) -> None:
-        """Less than was known when the status left: a server that came back older."""
+        """Less than was known when the status left: a server that came back older. More than the
+        journal holds: a card that went back.
+        """
         self._good(Channel.STATUS, now_s)
         known = self._status_sent_through.get(epoch)
         progress = self.progress.get(epoch)
         if known is None or progress is None:
             return
         if contiguous_through < known or contiguous_through > progress.through:
-            self._set_through(epoch, contiguous_through)
+            self._set_through(epoch, contiguous_through, progress.through)
 
     def failed(self, channel: Channel, failure: Failure, now_s: float) -> None:
         link = self.links[channel]
@@ -320,11 +322,12 @@ class Session:
             self.links[Channel.TOKEN].failed(failure, now_s, self.jitter)
         self._token_rejected = True
 
-    def _set_through(self, epoch: str, contiguous_through: int) -> None:
+    def _set_through(self, epoch: str, contiguous_through: int, offered_through: int) -> None:
+        """Never past what was offered: the server may hold other entries under those numbers."""
         progress = self.progress[epoch]
         if contiguous_through > progress.head:
             self.rolled_back = epoch  # it was written by this journal before its card went back
-        progress.through = min(contiguous_through, progress.head)
+        progress.through = min(contiguous_through, offered_through, progress.head)
 
     def _offer_again(self) -> None:
         """Another server database: it may hold nothing of ours. What it has, it will know."""

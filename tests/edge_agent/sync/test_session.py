@@ -124,6 +124,23 @@ def test_a_server_that_holds_more_than_the_journal_tells_of_a_card_rolled_back(s
     assert session.rolled_back == "e1"
 
 
+def test_p2_a_card_rolled_back_offers_all_it_wrote_since_whatever_the_server_holds(session):
+    assert session.next(UP, 0) == Upload("e1", 0, 500)
+    session.uploaded("e1", 500, 5_000, 1)
+    assert session.rolled_back == "e1"
+    session.next(STATUS, 1)
+    session.status_sent("e1", 5_000, 1)
+    assert session.next(UP, 1) == Upload("e1", 500, 500)
+    session.uploaded("e1", 1_000, 1_100, 2)
+    assert session.next(UP, 2) == Upload("e1", 1_000, 500)
+
+
+def test_p2_what_a_status_says_of_entries_not_offered_yet_skips_none(session):
+    session.next(STATUS, 0)
+    session.status_sent("e1", 700, 1)
+    assert session.next(UP, 1) == Upload("e1", 0, 500)
+
+
 def test_p12_refused_connections_are_tried_again_within_five_seconds():
     waits = [delay_s(REFUSED, n, lambda: 0.999) for n in range(1, 50)]
     assert max(waits) <= 5
