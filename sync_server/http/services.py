@@ -13,8 +13,8 @@ from shared.limits import (
 from sync_server.identity.keys import ServerKeys
 from sync_server.identity.throttle import Throttle
 from sync_server.identity.tokens import AccessTokens
+from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
-from sync_server.storage.database import Database
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
 
@@ -26,7 +26,7 @@ class Services:
     `now_ms` is the server's time.
     """
 
-    database: Database
+    database: Store
     keys: ServerKeys
     tokens: AccessTokens
     vault: Vault

@@ -17,6 +17,7 @@ from shared.limits import IMPORT_ROWS_REPORTED_MAX
 from shared.model import Event
 from sync_server.attendance import merge_store
 from sync_server.identity.keys import ServerKeys
+from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
 from sync_server.registration.csv_reader import Record
 from sync_server.registration.event_store import load_event
@@ -24,7 +25,6 @@ from sync_server.registration.planning import Outcome, Patience, Plan, Planner
 from sync_server.registration.quality import CleanRow, Fault, Rules, clean
 from sync_server.registration.tickets import Issuer
 from sync_server.storage import revisions, schema
-from sync_server.storage.database import Database
 from sync_server.storage.history import record_change
 
 CHUNK_ROWS = 1_000
@@ -44,7 +44,7 @@ class Importer:
 
     def __init__(
         self,
-        database: Database,
+        database: Store,
         vault: Vault,
         keys: ServerKeys,
         options: Options,

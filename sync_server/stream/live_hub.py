@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from shared.limits import LIVE_QUEUE_FRAMES_MAX
 from shared.wire import format_time
 from sync_server.insight.stats import Figures
-from sync_server.storage.database import Database
+from sync_server.ports import Store
 from sync_server.stream import tail
 from sync_server.stream.head_watch import HeadWatch, wait_until
 
@@ -43,7 +43,7 @@ class Watcher:
 class LiveHub:
     """Reads the outbox's tail after each commit and passes it on; idle while nobody watches."""
 
-    def __init__(self, database: Database, heads: HeadWatch, now_ms: Callable[[], int]) -> None:
+    def __init__(self, database: Store, heads: HeadWatch, now_ms: Callable[[], int]) -> None:
         self._database, self._heads, self._now_ms = database, heads, now_ms
         self._watchers: set[Watcher] = set()
         self._figures = Figures()
