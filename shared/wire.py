@@ -5,7 +5,7 @@ Requests refuse unknown members; answers and lines ignore them, so that versions
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -29,7 +29,12 @@ def format_time(ms: int) -> str:
 
 @lru_cache(maxsize=256)  # most calls of a busy moment name the same second
 def _to_the_second(s: int) -> str:
-    return f"{datetime.fromtimestamp(s, UTC):%Y-%m-%dT%H:%M:%S}"
+    return datetime.fromtimestamp(s, UTC).isoformat()[:19]  # a year below 1000 keeps its zeros
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime.min.replace(tzinfo=UTC) - _EPOCH
+_BEYOND = datetime.max.replace(microsecond=0, tzinfo=UTC) - _EPOCH + timedelta(seconds=1)
 
 
 def parse_time(text: str) -> int:
@@ -37,7 +42,9 @@ def parse_time(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset: write a time as 2026-11-21T09:30:00.000Z")
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = moment - _EPOCH
+    if not _FIRST <= delta < _BEYOND:  # the offset leads out of the years that can be written
+        raise ValueError(f"{text!r} is out of range: its year in UTC must be 1 to 9999")
     return delta.days * 86_400_000 + delta.seconds * 1_000 + delta.microseconds // 1_000
 
 

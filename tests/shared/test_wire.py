@@ -20,6 +20,17 @@ def test_any_offset_is_understood_and_none_is_refused() -> None:
         wire.parse_time("2026-11-21T09:30:00")
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
+def test_the_first_and_the_last_time_read_back(text: str) -> None:
+    assert wire.format_time(wire.parse_time(text)) == text
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:30:00-01:00"])
+def test_a_time_whose_year_in_utc_has_not_four_digits_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        wire.parse_time(text)
+
+
 def test_a_checksum_is_over_the_sorted_entry_without_itself() -> None:
     entry = {"b": "홍", "a": 1}
     assert wire.canonical(entry) == '{"a":1,"b":"홍"}'.encode()
