@@ -151,10 +151,13 @@ async def import_file(call: Call) -> web.StreamResponse:
 async def _receive(request: web.Request, file: IO[bytes]) -> str:
     """Store the upload; returns what to call it."""
     if request.content_type == "multipart/form-data":
-        async for part in await request.multipart():
-            if isinstance(part, BodyPartReader) and part.filename is not None:
-                await _store(_pieces(part), file)
-                return part.filename
+        try:
+            async for part in await request.multipart():
+                if isinstance(part, BodyPartReader) and part.filename is not None:
+                    await _store(_pieces(part), file)
+                    return part.filename
+        except ValueError as error:  # aiohttp's word for a form without its boundary
+            raise invalid(None, "The body is not a whole form.", "malformed_body") from error
         raise invalid(None, "The form holds no file: send the CSV as one of its parts.")
     if request.content_type not in {"text/csv", "text/plain", "application/octet-stream"}:
         raise ApiError(

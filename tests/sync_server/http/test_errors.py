@@ -43,6 +43,15 @@ async def test_a_wrong_body_is_named(
     assert (found, error["code"], error.get("field")) == (status, code, field)
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=zz"])
+async def test_a_form_that_is_none_is_named(server: Server, kind: str) -> None:
+    key, headers = server.keys["operator"], {"Content-Type": kind}
+    status, answer = await server.api(
+        "POST", "/participants/import", data=io.BytesIO(b"x"), headers=headers, key=key
+    )
+    assert (status, checked(answer)["code"]) == (400, "malformed_body")
+
+
 async def test_p12_a_chunked_body_without_an_end_is_cut_off(server: Server) -> None:
     async def endless() -> Any:
         yield b'{"name":"'
