@@ -7,6 +7,7 @@ journal on the lane's own; `run` ends by cancellation only.
 import asyncio
 import contextlib
 import random
+import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -128,6 +129,8 @@ class SyncLoop:
                 await self._step(channel)
             except (UnreachableError, AnsweredError) as error:
                 failure = error.failure
+            except sqlite3.OperationalError as error:  # a full card: said once
+                failure = Failure(FailureKind.LOCAL, f"the disk: {error}")
             except Exception as error:
                 log.exception("sync.unexpected", channel=channel.value)
                 failure = Failure(FailureKind.LOCAL, f"{type(error).__name__}: {error}")

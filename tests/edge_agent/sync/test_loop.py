@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 
 import pytest
+import structlog
 
 from edge_agent import system_clock
 from edge_agent.identity import DeviceKey, Identity
@@ -246,6 +248,26 @@ async def test_a_revoked_device_forgets_its_lists_and_still_uploads(tmp_path, se
         await gate.arrived(1)
         assert server.asked["changes"] == asked
         assert "device_revoked" in gate.loop.state().alarms
+
+
+async def test_p12_a_full_disk_is_said_in_one_line_and_passes(tmp_path, server, monkeypatch):
+    gate = Gate(tmp_path, server)
+    record_ack, refusals = gate.replica.record_ack, 0
+
+    def full_at_first(*said):
+        nonlocal refusals
+        refusals += 1
+        if refusals <= 3:
+            raise sqlite3.OperationalError("database or disk is full")
+        record_ack(*said)
+
+    monkeypatch.setattr(gate.replica, "record_ack", full_at_first)
+    gate.scan(5)
+    with structlog.testing.capture_logs() as lines:
+        async with gate.running():
+            await until(lambda: gate.loop.state().acknowledged == 5)
+    said = [line["event"] for line in lines if line.get("channel") == "up"]
+    assert said == ["sync.failed", "sync.recovered"]
 
 
 async def test_p6_a_poison_answer_does_not_end_the_loop(tmp_path, server):
