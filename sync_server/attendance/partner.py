@@ -52,9 +52,12 @@ def record(conn: Connection, caller: Caller, raw: Any) -> Answer:
         replayed = _answered_before(conn, caller, request, raw)
         if replayed is not None:
             return replayed
-        answer = _decided(conn, caller, request)
     except RefusedError as refused:
         return refused.answer
+    try:
+        answer = _decided(conn, caller, request)
+    except RefusedError as refused:
+        answer = refused.answer
     if request.request_id is not None:
         conn.execute(
             insert(schema.answered_requests).values(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from shared import wire
 from shared.errors import UsageError
 from shared.model import EventStatus, SignedTickets
-from sync_server.http.errors import invalid
+from sync_server.http.errors import ApiError, invalid
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity.rights import Right
 from sync_server.registration import event_file, event_store
@@ -69,12 +69,15 @@ async def change(call: Call) -> web.StreamResponse:
 
 async def change_status(call: Call) -> web.StreamResponse:
     request: StatusRequest = await call.body()
-    row = await call.services.database.write(
-        lambda conn: event_store.change_event(
-            conn, {"status": request.status.value}, call.received_ms
-        )
-    )
-    return json_response(_shown(row, call.received_ms))
+
+    def job(conn: Connection) -> Mapping[str, Any]:
+        held = event_store.event_row(conn)
+        archived = held is not None and held["status"] == EventStatus.ARCHIVED.value
+        if archived and request.status is not EventStatus.ARCHIVED:
+            raise ApiError(422, "event_archived", "An archived event stays so.", field="status")
+        return event_store.change_event(conn, {"status": request.status.value}, call.received_ms)
+
+    return json_response(_shown(await call.services.database.write(job), call.received_ms))
 
 
 def _columns(patch: EventPatch, held: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,5 +127,5 @@ ROUTES = (
           request=EventPatch, response=dict[str, Any], statuses=(400, 413, 415)),
     Route("POST", "/api/v1/event/status", Right.OPERATOR, change_status,
           "Move the event through its life", "event",
-          request=StatusRequest, response=dict[str, Any], statuses=(400, 413, 415)),
+          request=StatusRequest, response=dict[str, Any], statuses=(400, 413, 415, 422)),
 )  # fmt: skip

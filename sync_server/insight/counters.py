@@ -3,7 +3,7 @@
 | scope | names |
 |---|---|
 | `overall` | those of a gate, and `attended`, `inside` (participants) |
-| `gate:<id>` | `scans`, `processing_ms_sum` (of all scans); `admitted`; `confirmed` (entries), `exits` (confirmed ones), `duplicate`, `conflict`, `refused`, `voided`; `method:<method>` (confirmed entries) |
+| `gate:<id>` | `scans`, `processing_ms_sum` (of all scans); `admitted`; `confirmed` (entries), `exits` (confirmed ones), `duplicate`, `conflict`, `refused`, `voided`; `method:<method>` (confirmed, both ways) |
 | `hour:<hours since 1970>` | `confirmed`, `method:<method>`, `gate:<id>` (confirmed entries) |
 
 Each is a sum over scans of `of_scan`, so that it depends on their set alone (P3): times are cut to
@@ -39,7 +39,7 @@ def of_scan(scan: Mapping[str, Any], verdict: str) -> list[tuple[Name, float]]:
     if verdict != Verdict.CONFIRMED:
         names.append((verdict, 1.0))
     elif not entry:
-        names.append(("exits", 1.0))
+        names += [("exits", 1.0), (f"method:{scan['method']}", 1.0)]
     else:
         names += [("confirmed", 1.0), (f"method:{scan['method']}", 1.0)]
     gate = f"gate:{scan['gate_id']}"

@@ -93,6 +93,8 @@ def _check_values(entry: wire.JournalEntry, gates_of_device: Collection[str]) ->
 
 
 def _check_scan(scan: wire.ScanEntry) -> None:
+    if not scan.scan_id:
+        raise _UnusableError("no_scan_id")  # nobody could ever name it to resolve it
     _check_time(scan.occurred_at)
     for error_ms in (scan.time_error_ms, scan.decided_error_ms):
         if not 0 <= error_ms <= TIME_MS_MAX:

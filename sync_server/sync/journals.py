@@ -1,5 +1,6 @@
 """Which of a journal's entries have come: the gapless prefix, the holes, what was declared lost."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ _GAPS = text(
     """
 )
 _HIGHEST = text("SELECT MAX(seq) FROM entries WHERE device_id = :device_id AND epoch = :epoch")
+_EPOCH = re.compile(rf"[0-9A-Za-z_-]{{1,{EPOCH_CHARS_MAX}}}")
 
 
 class Received(NamedTuple):
@@ -39,8 +41,8 @@ class Received(NamedTuple):
 
 
 def check_epoch(epoch: str) -> None:
-    if not 1 <= len(epoch) <= EPOCH_CHARS_MAX or not epoch.isascii():
-        raise WireError(f"epoch: expected 1 to {EPOCH_CHARS_MAX} ASCII characters")
+    if not _EPOCH.fullmatch(epoch):
+        raise WireError(f"epoch: expected 1 to {EPOCH_CHARS_MAX} letters and digits")
 
 
 def received(conn: Connection, device_id: str, epoch: str, *, up_to_head: bool = False) -> Received:

@@ -145,6 +145,12 @@ def test_p2_the_same_request_id_gets_the_first_answer_again(database: Database) 
     other = Caller("other", NOW_MS, KEY)
     assert code(call(database, caller=other, requestId="r1")) == (409, "recent_attendance")
     assert len(attendance(database)) == 2
+    lost = call(database, participantId="nobody", requestId="r2")
+    assert call(database, participantId="nobody", requestId="r2") == lost
+    assert code(call(database, participantId="P000001", requestId="r2")) == (
+        409,
+        "request_id_reused",
+    )
 
 
 @pytest.mark.parametrize(

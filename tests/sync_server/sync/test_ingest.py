@@ -104,6 +104,7 @@ POISON = {
     "unknown_reason": scan_entry(2, reason="because"),
     "text_too_long": scan_entry(2, scanId="x" * 65),
     "bad_time_error": scan_entry(2, timeErrorMs=-1),
+    "no_scan_id": scan_entry(2, scanId=""),
 }
 
 
