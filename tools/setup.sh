@@ -36,6 +36,7 @@ has_korean_font() {
 }
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
+has_libatomic() { [ -n "$(find /usr/lib -name 'libatomic.so.1*' -print -quit 2>/dev/null)" ]; }
 zbar_package() {
   if apt-cache show libzbar0t64 >/dev/null 2>&1; then echo libzbar0t64; else echo libzbar0; fi
 }
@@ -60,6 +61,10 @@ system_packages() {
   if [ "$with_tests" = yes ] && ! has_chromium; then
     missing+=(chromium)
     without+=("chromium (browser tests are skipped; all others run)")
+  fi
+  if [ "$with_tests" = yes ] && ! has_libatomic; then
+    missing+=(libatomic1) # Playwright's driver is a node that wants it
+    without+=("libatomic1 (browser tests can't start their driver)")
   fi
   [ ${#missing[@]} = 0 ] && return 0
   if may_install; then

@@ -12,6 +12,7 @@ from edge_agent.folder import FolderBusyError, FolderLock, GateFolder
 from edge_agent.identity import load_identity
 from edge_agent.parts import GateParts
 from edge_agent.ports import Sighting
+from shared.limits import CODE_CHARS_MAX
 from shared.model import Direction
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ def decide(
     as_json: bool,
 ) -> int:
     folder = GateFolder(data)
+    code = _as_text(code)
     load_identity(folder.path)  # the line that helps, before anything is made in a wrong folder
     answer = by_agent_or_alone(
         folder,
@@ -41,6 +43,11 @@ def decide(
     else:
         print(_for_people(answer))
     return EXIT_ADMITTED if answer["admitted"] else EXIT_REFUSED
+
+
+def _as_text(argument: str) -> str:
+    """Bytes that are no UTF-8 and endless codes are unreadable; they need not travel to be so."""
+    return argument.encode("utf-8", "replace").decode()[: CODE_CHARS_MAX + 1]
 
 
 def by_agent_or_alone(folder: GateFolder, asking: Callable[[], T], alone: Callable[[], T]) -> T:

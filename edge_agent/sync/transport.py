@@ -158,7 +158,9 @@ class HttpTransport:
             content=_encode(request),
             read_s=UPLOAD_READ_S,
         )
-        return _decode(body, wire.UploadAnswer), timed
+        answer = _decode(body, wire.UploadAnswer)
+        _check_covers(answer, request)
+        return answer, timed
 
     async def status(
         self, token: str, request: wire.StatusRequest
@@ -296,6 +298,18 @@ def _decode(body: bytes, kind: type[A]) -> A:
         return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as error:
         failure = Failure(FailureKind.LOCAL, f"the server's answer can't be understood: {error}")
+        raise UnreachableError(failure) from error
+
+
+def _check_covers(answer: wire.UploadAnswer, request: wire.UploadRequest) -> None:
+    """One outcome an entry and a cursor: what says less has not taken the batch (P2)."""
+    try:
+        wire.parse_cursor(answer.visible_at)
+        told = sorted(outcome.seq for outcome in answer.outcomes)
+        if told != sorted(entry["seq"] for entry in request.entries):
+            raise ValueError("it does not name each entry's outcome")
+    except ValueError as error:
+        failure = Failure(FailureKind.LOCAL, f"the server's answer can't be believed: {error}")
         raise UnreachableError(failure) from error
 
 

@@ -215,7 +215,7 @@ async def test_a_hung_child_is_killed_and_replaced(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_talks_nonsense_or_cannot_start_is_a_state_not_a_crash() -> None:
-    nonsense = (sys.executable, "-c", "print('hello'); import time; time.sleep(60)")
+    nonsense = (sys.executable, "-c", "print('hello', flush=True); import time; time.sleep(60)")
     for command, said in ((nonsense, "no message"), (("/nowhere/python",), "can't be started")):
         reader = CameraReader("0", command=command)
         async with running(reader):

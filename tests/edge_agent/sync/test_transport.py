@@ -136,3 +136,25 @@ def test_members_and_types_of_a_newer_server_are_passed_over():
 def test_p7_one_broken_line_and_nothing_of_the_page_is_applied(bad):
     with pytest.raises(UnreachableError):
         decode_page([encoded(lines.participant(1, 3)), bad, END])
+
+
+@pytest.mark.parametrize(
+    "lie", [{"outcomes": []}, {"visibleAt": "x"}, {"outcomes": [{"seq": 9, "outcome": "stored"}]}]
+)
+async def test_p2_an_answer_that_does_not_name_each_entry_acknowledges_nothing(answering, lie):
+    said = {
+        "outcomes": [{"seq": 1, "outcome": "stored"}],
+        "contiguousThrough": 999_999,
+        "holes": [],
+        "visibleAt": "g.1",
+        "serverReceivedAt": wire.format_time(0),
+        "serverTime": wire.format_time(0),
+    }
+
+    async def handler(_request):
+        return web.json_response(said | lie)
+
+    transport = await answering(handler)
+    request = wire.UploadRequest(device_id="d", epoch="e", entries=[{"seq": 1}])
+    with pytest.raises(UnreachableError, match="believed"):
+        await transport.scans("token", request)
