@@ -23,7 +23,7 @@ class Timeline(Generic[T]):
         """`changes` are (server time in ms, new value); equal times keep the order given."""
         self._times_ms: list[int] = []
         self._values = [initial]
-        for at_ms, value in sorted(changes, key=itemgetter(0)):
+        for at_ms, value in sorted(changes, key=itemgetter(0)) if changes else ():
             self._times_ms.append(at_ms)
             self._values.append(value)
 
