@@ -61,7 +61,7 @@ def _written_alike(value: Any) -> bool:
     """Whether msgspec, seven times faster, writes the same: all but floats with an exponent."""
     kind = type(value)
     if kind is float:
-        return value == 0 or 1e-4 <= abs(value) < 1e16
+        return bool(value == 0 or 1e-4 <= abs(value) < 1e16)
     return kind in _PLAIN
 
 
