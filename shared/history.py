@@ -6,6 +6,7 @@ Before the first dated change the initial value holds since ever.
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from shared.model import Credential, Event, Gate, Participant
@@ -20,9 +21,11 @@ class Timeline(Generic[T]):
 
     def __init__(self, initial: T, changes: Iterable[tuple[int, T]] = ()) -> None:
         """`changes` are (server time in ms, new value); equal times keep the order given."""
-        ordered = sorted(changes, key=lambda change: change[0])
-        self._times_ms = [at_ms for at_ms, _ in ordered]
-        self._values = [initial, *(value for _, value in ordered)]
+        self._times_ms: list[int] = []
+        self._values = [initial]
+        for at_ms, value in sorted(changes, key=itemgetter(0)) if changes else ():
+            self._times_ms.append(at_ms)
+            self._values.append(value)
 
     def at(self, at_ms: int) -> T:
         """The value in force at `at_ms`; a change counts from its own millisecond on."""

@@ -162,10 +162,10 @@ def fold(
         for scan, credential_id in ordered:
             _step(walk, scan, participant_id, credential_id, last_word, history)
         judgements.update(walk.judgements)
-        presences[participant_id] = replace(
-            walk.presence,
-            conflict=any(j.verdict is Verdict.CONFLICT for j in walk.judgements.values()),
-        )
+        place = walk.presence  # a walk raises no flag by itself
+        if any(found.verdict is Verdict.CONFLICT for found in walk.judgements.values()):
+            place = replace(place, conflict=True)
+        presences[participant_id] = place
     return Folded(judgements, presences)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Literal
 
 import msgspec
@@ -55,7 +56,23 @@ _encode_canonical = json.JSONEncoder(
 
 def canonical(entry: dict[str, Any]) -> bytes:
     """JSON with sorted keys, no white space, UTF-8 unescaped (API §3.5)."""
+    if all(_written_alike(value) for value in entry.values()):
+        try:
+            return msgspec.json.encode(entry, order="sorted")
+        except UnicodeEncodeError:  # half a surrogate pair
+            pass
     return _encode_canonical(entry).encode("utf-8", "surrogatepass")
+
+
+def _written_alike(value: Any) -> bool:
+    """Whether msgspec, seven times faster, writes the same: all but floats with an exponent."""
+    kind = type(value)
+    if kind is float:
+        return bool(value == 0 or 1e-4 <= abs(value) < 1e16)
+    return kind in _PLAIN
+
+
+_PLAIN = frozenset({str, int, bool, NoneType})
 
 
 def checksum(entry: dict[str, Any]) -> str:

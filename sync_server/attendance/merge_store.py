@@ -6,9 +6,9 @@ and nobody else; what differs is written: verdicts, presences, counters, outbox 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
 from shared.history import History
 from shared.merge import Judgement, ScanFact, ScanKey, Verdict, fold, resolve
@@ -28,13 +28,16 @@ from sync_server.attendance.scan_rows import (
 )
 from sync_server.insight import counters
 from sync_server.storage import revisions
-from sync_server.storage.chunks import insert_rows, mappings_in, select_in
+from sync_server.storage.chunks import insert_rows, mappings_in, select_in, update_rows
 from sync_server.storage.history import load_history
 from sync_server.storage.schema import participants, presences, resolutions, scans
 from sync_server.stream.outbox import emit
 
 __all__ = [
+    "Known",
+    "fact_of",
     "insert_scans",
+    "load_known",
     "load_resolutions",
     "load_scans",
     "refold",
@@ -45,28 +48,49 @@ __all__ = [
 
 PARTICIPANTS_PER_FOLD_MAX = 2_000
 
+_PRESENCES = select(presences)
+_NAMES = select(participants.c.participant_id, participants.c.masked_name)
+
+
+class Known(NamedTuple):
+    """What a transaction has read of some participants: it need not be read again to store a scan."""
+
+    history: History
+    waiting: Mapping[str, int]  # what `held_back` says
+    stored: Mapping[ScanKey, Row]  # all their scans
+
+
+def load_known(conn: Connection, participant_ids: Collection[str], history: History) -> Known:
+    stored = {key_of(row): row for row in rows_of_participants(conn, participant_ids)}
+    return Known(history, held_back(conn), stored)
+
 
 def insert_scans(
-    conn: Connection, rows: Sequence[Mapping[str, Any]], now_ms: int
+    conn: Connection, rows: Sequence[Mapping[str, Any]], now_ms: int, known: Known | None = None
 ) -> dict[ScanKey, Judgement]:
     """Store new scans (columns of schema.scans without the verdict's) with their verdicts.
 
-    The participants concerned are folded again; returns the new scans' judgements.
+    The participants concerned are folded again; returns the new scans' judgements. `known` is of
+    these participants, read in this transaction.
     """
     new = {key_of(row): row for row in rows}
-    waiting = held_back(conn)
+    waiting = held_back(conn) if known is None else known.waiting
     facts = {key: fact_of(row, waiting) for key, row in new.items()}
-    history = load_history(
-        conn,
-        _present(fact.participant_id for fact in facts.values()),
-        _present(fact.digest for fact in facts.values()),
-        _present(fact.credential_id for fact in facts.values()),
-    )
-    owners = {resolve(fact, history)[0] for fact in facts.values()}
-    people = _present(owners)
-    stored = {key_of(row): row for row in rows_of_participants(conn, people)}
-    judgements, _ = _settle(conn, history, people, stored, new, now_ms, facts)
+    history = known.history if known is not None else _history_of(conn, facts.values())
+    people = _present({resolve(fact, history)[0] for fact in facts.values()})
+    if known is None:
+        known = load_known(conn, people, history)
+    judgements, _ = _settle(conn, known, people, new, now_ms, facts)
     return {key: judgements[key] for key in new}
+
+
+def _history_of(conn: Connection, facts: Collection[ScanFact]) -> History:
+    return load_history(
+        conn,
+        _present(fact.participant_id for fact in facts),
+        _present(fact.digest for fact in facts),
+        _present(fact.credential_id for fact in facts),
+    )
 
 
 def refold(
@@ -86,6 +110,7 @@ def refold(
     people = {*participant_ids, *_present(row["participant_id"] for row in rows.values())}
     ordered = sorted(people)
     changed: list[str] = []
+    waiting = held_back(conn)
     for start in range(0, max(len(ordered), 1), PARTICIPANTS_PER_FOLD_MAX):
         piece = ordered[start : start + PARTICIPANTS_PER_FOLD_MAX]
         first = start == 0
@@ -100,7 +125,8 @@ def refold(
         }
         concerned = set(history.participants)
         stored = {key_of(row): row for row in rows_of_participants(conn, concerned)} | nobodys
-        changed += _settle(conn, history, concerned, stored, {}, now_ms)[1]
+        known = Known(history, waiting, stored)
+        changed += _settle(conn, known, concerned, {}, now_ms)[1]
     return changed
 
 
@@ -153,14 +179,18 @@ def presence_row(participant_id: str, presence: Presence, *, attended: bool) -> 
 
 
 def judge(
-    conn: Connection, history: History, facts: Sequence[ScanFact], people: Collection[str]
+    conn: Connection,
+    history: History,
+    facts: Sequence[ScanFact],
+    people: Collection[str],
+    waiting: Mapping[str, int] | None = None,
 ) -> tuple[Mapping[ScanKey, Judgement], list[dict[str, Any]]]:
     """The fold of all scans of these people: judgements, and a presence row for each of them.
 
     A person with a scan has a row even if it says "never seen", so that the rows depend on the set
     of scans alone (P3).
     """
-    words = load_resolutions(conn, {fact.scan_id for fact in facts})
+    words = load_resolutions(conn, {fact.scan_id for fact in facts}, waiting)
     folded = fold(facts, words, history)
     attended = {
         found.participant_id
@@ -178,19 +208,18 @@ def judge(
 
 def _settle(
     conn: Connection,
-    history: History,
+    known: Known,
     people: Collection[str],
-    stored: Mapping[ScanKey, Row],
     new: Mapping[ScanKey, Row],
     now_ms: int,
     new_facts: Mapping[ScanKey, ScanFact] | None = None,
 ) -> tuple[Mapping[ScanKey, Judgement], list[str]]:
     """Fold, and write what differs. Returns all judgements and the scan ids that changed."""
+    history, waiting, stored = known
     if not stored and not new:
         return {}, []
-    waiting = held_back(conn)
     facts = [fact_of(row, waiting) for row in stored.values()] + list((new_facts or {}).values())
-    judgements, places = judge(conn, history, facts, people)
+    judgements, places = judge(conn, history, facts, people, waiting)
     sums: counters.Sums = {}
     changed = {key: row for key, row in stored.items() if differs(row, judgements[key])}
     if changed:
@@ -220,22 +249,23 @@ def verdict_columns(found: Judgement) -> dict[str, Any]:
 
 
 def differs(row: Row, found: Judgement) -> bool:
-    return any(row[name] != value for name, value in verdict_columns(found).items())
+    return bool(
+        row["verdict"] != found.verdict
+        or row["verdict_kind"] != found.kind
+        or row["against"] != found.against
+        or row["participant_id"] != found.participant_id
+        or row["credential_id"] != found.credential_id
+    )
 
 
 def _write_verdicts(
     conn: Connection, changed: Mapping[ScanKey, Row], judgements: Mapping[ScanKey, Judgement]
 ) -> None:
-    names = ("verdict", "verdict_kind", "against", "participant_id", "credential_id")
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    conn.execute(
-        update(scans).where(scans.c.row_id == bindparam("of_row")).values(values),
-        [
-            {"of_row": row["row_id"]}
-            | {f"new_{name}": value for name, value in verdict_columns(judgements[key]).items()}
-            for key, row in changed.items()
-        ],
-    )
+    rows = [
+        {"row_id": row["row_id"], **verdict_columns(judgements[key])}
+        for key, row in changed.items()
+    ]
+    update_rows(conn, scans, scans.c.row_id, rows)
 
 
 def _write_presences(
@@ -244,7 +274,7 @@ def _write_presences(
     ids = [row["participant_id"] for row in places]
     held = {
         row["participant_id"]: row
-        for row in mappings_in(conn, select(presences), presences.c.participant_id, ids)
+        for row in mappings_in(conn, _PRESENCES, presences.c.participant_id, ids)
     }
     for row in places:
         counters.add(sums, counters.of_presence(held.get(row["participant_id"])), -1)
@@ -265,7 +295,7 @@ def _tell(
         row.participant_id: row.masked_name
         for row in select_in(
             conn,
-            select(participants.c.participant_id, participants.c.masked_name),
+            _NAMES,
             participants.c.participant_id,
             people,
         )
@@ -277,6 +307,9 @@ def _tell(
         overall = counters.load(conn, ["overall"])
         messages.append(("stats.updated", {name: value for (_, name), value in overall.items()}))
     emit(conn, messages, now_ms)
+
+
+_LABELS = {int(reason): reason.label for reason in Reason}
 
 
 @lru_cache(maxsize=16)  # a batch came at one moment
@@ -301,7 +334,7 @@ def scan_message(row: Row, found: Judgement, names: Mapping[str, str]) -> dict[s
         "occurredAt": format_time(row["occurred_ms"]),
         "receivedAt": _received(row["received_ms"]),
         "admitted": row["admitted"],
-        "reason": Reason(row["reason"]).label,
+        "reason": _LABELS[row["reason"]],
         "verdict": found.verdict.value,
         "kind": None if found.kind is None else found.kind.value,
         "against": found.against,

@@ -4,11 +4,11 @@ Every function here is one job inside a writing transaction. A call about a know
 kept as a scan of the device `partner:<key name>`, admitted or not.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from shared import credentials, wire
 from shared.admission import Facts, Recognition, first_reason
@@ -42,7 +42,20 @@ from sync_server.attendance.partner_messages import (
     refusal,
 )
 from sync_server.storage import revisions, schema
-from sync_server.storage.history import load_history
+from sync_server.storage.chunks import insert_rows
+from sync_server.storage.history import load_history, load_place
+
+_scans, _devices, _answered = schema.scans, schema.devices, schema.answered_requests
+
+# In constants, so that each is prepared once.
+_SCAN = select(_scans).where(_scans.c.scan_id == bindparam("of_scan"))
+_HIGHEST = select(func.max(_scans.c.seq)).where(
+    _scans.c.device_id == bindparam("of_device"), _scans.c.epoch == bindparam("of_epoch")
+)
+_DEVICE = select(_devices.c.device_id).where(_devices.c.device_id == bindparam("of_device"))
+_ANSWERED = select(_answered.c.body_hash, _answered.c.status, _answered.c.answer).where(
+    _answered.c.key_name == bindparam("of_key"), _answered.c.request_id == bindparam("of_request")
+)
 
 
 def record(conn: Connection, caller: Caller, raw: Any) -> Answer:
@@ -59,15 +72,14 @@ def record(conn: Connection, caller: Caller, raw: Any) -> Answer:
     except RefusedError as refused:
         answer = refused.answer
     if request.request_id is not None:
-        conn.execute(
-            insert(schema.answered_requests).values(
-                key_name=caller.key_name,
-                request_id=request.request_id,
-                body_hash=body_hash(raw),
-                status=answer.status,
-                answer=answer.body,
-            )
-        )
+        kept = {
+            "key_name": caller.key_name,
+            "request_id": request.request_id,
+            "body_hash": body_hash(raw),
+            "status": answer.status,
+            "answer": answer.body,
+        }
+        insert_rows(conn, schema.answered_requests, [kept])
     return answer
 
 
@@ -79,7 +91,7 @@ def batch(conn: Connection, caller: Caller, items: Sequence[Any]) -> list[Answer
 def verify_ticket(conn: Connection, caller: Caller, request: VerifyRequest) -> Answer:
     """Whose ticket this is and whether it would be admitted now; records nothing."""
     try:
-        digest = _token_digest(request.token, caller, load_history(conn, []).event.now)
+        digest = _token_digest(request.token, caller, load_place(conn).event.now)
         known = load_history(conn, [], [digest])
         credential_id = known.credential_of.get(digest)
         if credential_id is None:
@@ -87,8 +99,8 @@ def verify_ticket(conn: Connection, caller: Caller, request: VerifyRequest) -> A
     except RefusedError as refused:
         return refused.answer
     credential = known.credentials[credential_id].now
-    known = load_history(conn, [credential.participant_id], [digest])
-    presence, _ = _presence_as_of(conn, credential.participant_id, caller.now_ms, known)
+    folded = merge_store.load_known(conn, [credential.participant_id], known)
+    presence, _ = _presence_as_of(conn, credential.participant_id, caller.now_ms, folded)
     participant = known.participants[credential.participant_id].now
     reason = first_reason(
         Facts(
@@ -137,11 +149,8 @@ def _answered_before(
 ) -> Answer | None:
     if request.request_id is None:
         return None
-    table = schema.answered_requests
     row = conn.execute(
-        select(table.c.body_hash, table.c.status, table.c.answer).where(
-            table.c.key_name == caller.key_name, table.c.request_id == request.request_id
-        )
+        _ANSWERED, {"of_key": caller.key_name, "of_request": request.request_id}
     ).one_or_none()
     if row is None:
         return None
@@ -159,17 +168,16 @@ def _decided(conn: Connection, caller: Caller, request: RecordRequest) -> Answer
     at_ms = _timestamp_ms(request, caller)
     digests = []
     if request.token is not None:
-        digests = [_token_digest(request.token, caller, load_history(conn, []).event.now)]
+        digests = [_token_digest(request.token, caller, load_place(conn).event.now)]
     named = [request.participant_id] if request.participant_id is not None else []
     known = load_history(conn, named, digests)
     participant_id, credential_id = _who(request, digests, known)
-    if participant_id not in known.participants:
-        known = load_history(conn, [participant_id], digests)
     gate = known.gates.get(request.gate_id)
     if gate is None:
         raise RefusedError(404, "gate_not_found", f"there is no gate {request.gate_id!r}")
     direction = request.direction or _direction_at(gate.at(at_ms))
-    presence, last = _presence_as_of(conn, participant_id, at_ms, known)
+    read = merge_store.load_known(conn, [participant_id], known)
+    presence, last = _presence_as_of(conn, participant_id, at_ms, read)
     reason = first_reason(
         Facts(
             event=known.event.at(at_ms),
@@ -182,7 +190,7 @@ def _decided(conn: Connection, caller: Caller, request: RecordRequest) -> Answer
             presence=presence,
         )
     )
-    scan_id = _keep(
+    made = _keep(
         conn,
         caller,
         request,
@@ -194,9 +202,10 @@ def _decided(conn: Connection, caller: Caller, request: RecordRequest) -> Answer
             "direction": direction,
             "reason": reason,
         },
+        read,
     )
     if reason is Reason.OK:
-        return Answer(201, {"attendanceRecord": record_of(conn, scan_id)})
+        return Answer(201, {"attendanceRecord": made})
     if reason is Reason.GATE_CLOSED and not gate.at(at_ms).active:
         raise_with = (404, "gate_inactive")
     else:
@@ -250,30 +259,35 @@ def _direction_at(gate: Gate) -> Direction:
 
 
 def _presence_as_of(
-    conn: Connection, participant_id: str, at_ms: int, known: History
+    conn: Connection, participant_id: str, at_ms: int, known: merge_store.Known
 ) -> tuple[Presence, ScanFact | None]:
     """Where the participant was at `at_ms` by all scans known now, and the scan that says so."""
     facts = [
-        fact for fact in merge_store.load_scans(conn, [participant_id]) if fact.occurred_ms <= at_ms
+        merge_store.fact_of(row, known.waiting)
+        for row in known.stored.values()
+        if row["occurred_ms"] <= at_ms
     ]
     if not facts:
         return NOWHERE, None
-    words = merge_store.load_resolutions(conn, [fact.scan_id for fact in facts])
-    folded = fold(facts, words, known)
+    words = merge_store.load_resolutions(conn, [fact.scan_id for fact in facts], known.waiting)
+    folded = fold(facts, words, known.history)
     presence = folded.presences.get(participant_id, NOWHERE)
     moving = [fact for fact in facts if fact.admitted and fact.occurred_ms == presence.last_ms]
     return presence, max(moving, key=lambda fact: fact.order, default=None)
 
 
-def _keep(conn: Connection, caller: Caller, request: RecordRequest, decided: dict[str, Any]) -> str:
-    """Write the call down as a scan and fold it in; returns the scan's id."""
+def _keep(
+    conn: Connection,
+    caller: Caller,
+    request: RecordRequest,
+    decided: dict[str, Any],
+    known: merge_store.Known,
+) -> dict[str, Any]:
+    """Write the call down as a scan and fold it in; returns its `attendanceRecord`."""
     _enrol_partner(conn, caller, request.gate_id)
     generation, _ = revisions.head(conn)
-    scans = schema.scans
     highest = conn.execute(
-        select(func.max(scans.c.seq)).where(
-            scans.c.device_id == caller.device_id, scans.c.epoch == generation
-        )
+        _HIGHEST, {"of_device": caller.device_id, "of_epoch": generation}
     ).scalar()
     seq = (highest or 0) + 1
     reason: Reason = decided["reason"]
@@ -304,16 +318,14 @@ def _keep(conn: Connection, caller: Caller, request: RecordRequest, decided: dic
     }
     row["checksum"] = wire.checksum(row)
     row["scan_id"] = f"{caller.key_name}-{generation[:8]}-{seq}"
-    merge_store.insert_scans(conn, [row], caller.now_ms)
-    return str(row["scan_id"])
+    (judgement,) = merge_store.insert_scans(conn, [row], caller.now_ms, known).values()
+    return _record({**row, **merge_store.verdict_columns(judgement)})
 
 
 def _enrol_partner(conn: Connection, caller: Caller, gate_id: str) -> None:
     """A partner's key is a device too, so that its scans have one; it has no key of its own."""
     devices = schema.devices
-    known = conn.execute(
-        select(devices.c.device_id).where(devices.c.device_id == caller.device_id)
-    ).one_or_none()
+    known = conn.execute(_DEVICE, {"of_device": caller.device_id}).one_or_none()
     if known is None:
         revisions.upsert(
             conn,
@@ -334,23 +346,26 @@ def _enrol_partner(conn: Connection, caller: Caller, gate_id: str) -> None:
 
 def record_of(conn: Connection, scan_id: str) -> dict[str, Any]:
     """The `attendanceRecord` of a scan (API §3.3)."""
-    scans = schema.scans
-    row = conn.execute(select(scans).where(scans.c.scan_id == scan_id)).first()
+    row = conn.execute(_SCAN, {"of_scan": scan_id}).mappings().first()
     if row is None:
         raise LookupError(f"no scan {scan_id}")
+    return _record(cast("Mapping[str, Any]", row))
+
+
+def _record(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "id": row.scan_id,
-        "participantId": row.participant_id,
-        "gateId": row.gate_id,
-        "checkinTime": wire.format_time(row.occurred_ms),
-        "method": row.method,
-        "direction": row.direction,
-        "deviceId": row.device_id,
-        "verified": row.admitted,
-        "status": row.verdict,
-        "location": row.location,
-        "deviceInfo": row.device_info,
-        "metadata": row.metadata,
+        "id": row["scan_id"],
+        "participantId": row["participant_id"],
+        "gateId": row["gate_id"],
+        "checkinTime": wire.format_time(row["occurred_ms"]),
+        "method": row["method"],
+        "direction": row["direction"],
+        "deviceId": row["device_id"],
+        "verified": row["admitted"],
+        "status": row["verdict"],
+        "location": row["location"],
+        "deviceInfo": row["device_info"],
+        "metadata": row["metadata"],
     }
 
 

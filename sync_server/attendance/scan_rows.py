@@ -14,6 +14,11 @@ from sync_server.storage.schema import dated_changes, devices, entries, resoluti
 
 Row = Mapping[str, Any]
 
+# Looked up ten thousand times a second: a dictionary is three times faster than the enum's call.
+_DIRECTIONS = {direction.value: direction for direction in Direction}
+_REASONS = {int(reason): reason for reason in Reason}
+_KINDS = {kind.value: kind for kind in ScanKind}
+
 # What the fold, the counters and the messages need: not the wide JSON columns.
 _READ = (
     scans.c.row_id,
@@ -45,13 +50,20 @@ _READ = (
 )
 
 
+_SCANS = select(*_READ)
+_NOBODYS = _SCANS.where(scans.c.participant_id.is_(None))
+_ANY_NOBODY = select(scans.c.row_id).where(scans.c.participant_id.is_(None)).limit(1)
+_HELD_BACK = select(devices.c.device_id).where(devices.c.quarantined)
+_WORDS = select(resolutions)
+
+
 def key_of(row: Row) -> ScanKey:
     return ScanKey(row["device_id"], row["epoch"], row["seq"], row["checksum"])
 
 
 def held_back(conn: Connection) -> dict[str, int]:
     """Devices in quarantine, and since when (ms): what was received from then on waits there."""
-    ids = list(conn.execute(select(devices.c.device_id).where(devices.c.quarantined)).scalars())
+    ids = list(conn.execute(_HELD_BACK).scalars())
     since = dict.fromkeys(ids, 0)
     if ids:
         changes = dated_changes.c
@@ -76,11 +88,11 @@ def fact_of(row: Row, waiting: Mapping[str, int]) -> ScanFact:
         key=key_of(row),
         scan_id=row["scan_id"],
         gate_id=row["gate_id"],
-        direction=Direction(row["direction"]),
+        direction=_DIRECTIONS[row["direction"]],
         occurred_ms=row["occurred_ms"],
         admitted=row["admitted"],
-        reason=Reason(row["reason"]),
-        kind=ScanKind(row["kind"]),
+        reason=_REASONS[row["reason"]],
+        kind=_KINDS[row["kind"]],
         time_error_ms=row["time_error_ms"],
         decided_error_ms=row["decided_error_ms"],
         overridden=row["override"] is not None,
@@ -93,22 +105,21 @@ def fact_of(row: Row, waiting: Mapping[str, int]) -> ScanFact:
 
 def rows_of_participants(conn: Connection, participant_ids: Collection[str]) -> Iterator[Row]:
     """All scans that are resolved to these participants."""
-    return mappings_in(conn, select(*_READ), scans.c.participant_id, participant_ids)
+    return mappings_in(conn, _SCANS, scans.c.participant_id, participant_ids)
 
 
 def rows_by_id(conn: Connection, scan_ids: Collection[str]) -> Iterator[Row]:
-    return mappings_in(conn, select(*_READ), scans.c.scan_id, scan_ids)
+    return mappings_in(conn, _SCANS, scans.c.scan_id, scan_ids)
 
 
 def unresolved_rows(conn: Connection, history: History, digests: Collection[str]) -> Iterator[Row]:
     """Scans of nobody so far that one of the history's credentials or participants may claim."""
-    nobody = scans.c.participant_id.is_(None)
-    if conn.execute(select(scans.c.row_id).where(nobody).limit(1)).first() is None:
+    if conn.execute(_ANY_NOBODY).first() is None:
         return
     wanted = {*digests, *history.credential_of}
-    yield from mappings_in(conn, select(*_READ).where(nobody), scans.c.digest, wanted)
+    yield from mappings_in(conn, _NOBODYS, scans.c.digest, wanted)
     named = or_(scans.c.named_credential_id.is_not(None), scans.c.named_participant_id.is_not(None))
-    for row in mappings(conn, select(*_READ).where(nobody, named)):
+    for row in mappings(conn, _NOBODYS.where(named)):
         if (
             row["named_credential_id"] in history.credentials
             or row["named_participant_id"] in history.participants
@@ -122,12 +133,18 @@ def load_scans(conn: Connection, participant_ids: Collection[str]) -> list[ScanF
     return [fact_of(row, waiting) for row in rows_of_participants(conn, participant_ids)]
 
 
-def load_resolutions(conn: Connection, scan_ids: Iterable[str]) -> list[ResolutionFact]:
-    """Words on these scans; those of a device in quarantine wait until it is accepted."""
-    waiting = held_back(conn)
+def load_resolutions(
+    conn: Connection, scan_ids: Iterable[str], waiting: Mapping[str, int] | None = None
+) -> list[ResolutionFact]:
+    """Words on these scans; those of a device in quarantine wait until it is accepted.
+
+    `waiting` is what `held_back` says, where the caller has asked already.
+    """
+    if waiting is None:
+        waiting = held_back(conn)
     return [
         ResolutionFact(row["resolution_id"], row["scan_id"], row["action"], row["at_ms"])
-        for row in mappings_in(conn, select(resolutions), resolutions.c.scan_id, set(scan_ids))
+        for row in mappings_in(conn, _WORDS, resolutions.c.scan_id, set(scan_ids))
         if not (waiting and _word_waits(conn, row["resolution_id"], waiting))
     ]
 

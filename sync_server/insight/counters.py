@@ -13,7 +13,7 @@ Each is a sum over scans of `of_scan`, so that it depends on their set alone (P3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, select, text
 
 from shared.merge import Verdict
 from shared.model import Direction
@@ -22,6 +22,15 @@ from sync_server.storage.schema import counters
 
 HOUR_MS = 3_600_000
 _FRACTIONS_PER_MS = 1_024
+
+# SQLite and PostgreSQL write this alike.
+_ADD = text(
+    """
+    INSERT INTO counters (scope, name, value) VALUES (:scope, :name, :value)
+    ON CONFLICT (scope, name) DO UPDATE SET value = counters.value + excluded.value
+    """
+)
+_LOAD = select(counters)
 
 Name = tuple[str, str]  # scope, name
 Sums = dict[Name, float]
@@ -67,31 +76,14 @@ def apply(conn: Connection, sums: Sums) -> bool:
     moved = {name: value for name, value in sums.items() if value}
     if not moved:
         return False
-    held = load(conn, {scope for scope, _ in moved})
-    new = [
-        {"scope": scope, "name": name, "value": value}
-        for (scope, name), value in moved.items()
-        if (scope, name) not in held
-    ]
-    old = [
-        {"of_scope": scope, "of_name": name, "to": held[scope, name] + value}
-        for (scope, name), value in moved.items()
-        if (scope, name) in held
-    ]
-    if new:
-        conn.execute(insert(counters), new)
-    if old:
-        conn.execute(
-            update(counters)
-            .where(counters.c.scope == bindparam("of_scope"))
-            .where(counters.c.name == bindparam("of_name"))
-            .values(value=bindparam("to")),
-            old,
-        )
+    conn.execute(
+        _ADD,
+        [{"scope": scope, "name": name, "value": value} for (scope, name), value in moved.items()],
+    )
     return True
 
 
 def load(conn: Connection, scopes: Iterable[str]) -> dict[Name, float]:
     """The stored counters of these scopes; one that is missing is zero."""
-    rows = select_in(conn, select(counters), counters.c.scope, set(scopes))
+    rows = select_in(conn, _LOAD, counters.c.scope, set(scopes))
     return {(row.scope, row.name): row.value for row in rows}

@@ -4,20 +4,23 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     JSON,
+    Column,
     ColumnElement,
     Connection,
     Dialect,
     Row,
     Select,
     Table,
+    Update,
     bindparam,
     func,
     insert,
     select,
+    update,
 )
 
 KEYS_PER_QUESTION_MAX = 5_000  # PostgreSQL takes 65,535 parameters a statement
@@ -29,30 +32,48 @@ _KEYS = select(func.json_each(bindparam("keys")).table_valued("value").c.value)
 
 
 def select_in(
-    conn: Connection, statement: Select[Any], column: ColumnElement[Any], keys: Collection[Any]
+    conn: Connection,
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    keys: Collection[Any],
+    **values: Any,
 ) -> Iterator[Row[Any]]:
-    """The statement's rows whose column is one of the keys; no question without keys."""
+    """The statement's rows whose column is one of the keys; no question without keys.
+
+    `values` are those of its own parameters. A statement kept in a constant is prepared once.
+    """
+    if not keys:
+        return
+    on_sqlite = conn.dialect.name == "sqlite"
+    asked = _asked(statement, column, on_sqlite)
     rest = list(keys)
     for start in range(0, len(rest), KEYS_PER_QUESTION_MAX):
         piece = rest[start : start + KEYS_PER_QUESTION_MAX]
-        if conn.dialect.name == "sqlite":
-            asked = statement.where(column.in_(_KEYS))
-            yield from conn.execute(asked, {"keys": json.dumps(piece)}).all()
-        else:
-            yield from conn.execute(statement.where(column.in_(piece))).all()
+        given = json.dumps(piece) if on_sqlite else piece
+        yield from conn.execute(asked, {"keys": given, **values}).all()
 
 
-def mappings(conn: Connection, statement: Select[Any]) -> Iterator[Mapped]:
+@lru_cache(maxsize=128)
+def _asked(statement: Select[Any], column: ColumnElement[Any], on_sqlite: bool) -> Select[Any]:
+    keys: Any = _KEYS if on_sqlite else bindparam("keys", expanding=True)
+    return statement.where(column.in_(keys))
+
+
+def mappings(conn: Connection, statement: Select[Any], **values: Any) -> Iterator[Mapped]:
     """The statement's rows by column name."""
-    return cast("Iterator[Mapped]", iter(conn.execute(statement).mappings()))
+    return cast("Iterator[Mapped]", iter(conn.execute(statement, values).mappings()))
 
 
 def mappings_in(
-    conn: Connection, statement: Select[Any], column: ColumnElement[Any], keys: Collection[Any]
+    conn: Connection,
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    keys: Collection[Any],
+    **values: Any,
 ) -> Iterator[Mapped]:
     """As `select_in`, by column name."""
-    for row in select_in(conn, statement, column, keys):
-        yield cast("Mapped", row._mapping)  # noqa: SLF001 — SQLAlchemy's documented name
+    for row in select_in(conn, statement, column, keys, **values):
+        yield dict(zip(row._fields, row, strict=True))
 
 
 def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapped]) -> None:
@@ -62,33 +83,77 @@ def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapped]) -> None:
     if conn.dialect.paramstyle != "qmark":
         conn.execute(insert(table), [dict(row) for row in rows])
         return
-    text, pick, prepared = _compiled_insert(table, tuple(rows[0]), conn.dialect)
-    if not prepared:
-        conn.exec_driver_sql(text, [pick(row) for row in rows])
+    _execute_prepared(conn, _compiled_insert(table, tuple(rows[0]), conn.dialect), rows)
+
+
+def update_rows(conn: Connection, table: Table, key: Column[Any], rows: Sequence[Mapped]) -> None:
+    """Set the columns that the rows have (the same in each) where the key column has their value."""
+    if not rows:
+        return
+    if conn.dialect.paramstyle != "qmark":
+        conn.execute(_update_of(table, key, tuple(rows[0])), [_prefixed(row) for row in rows])
+        return
+    _execute_prepared(conn, _compiled_update(table, key, tuple(rows[0]), conn.dialect), rows)
+
+
+_PREFIX = "new_"  # a parameter of an UPDATE must not have its column's name
+
+
+def _prefixed(row: Mapped) -> dict[str, Any]:
+    return {_PREFIX + name: value for name, value in row.items()}
+
+
+def _update_of(table: Table, key: Column[Any], names: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {name: bindparam(_PREFIX + name) for name in names if name != key.name}
+    return update(table).where(key == bindparam(_PREFIX + key.name)).values(values)
+
+
+class _Prepared(NamedTuple):
+    """The statement, how to pick a row's values in its order, and which of them to encode."""
+
+    text: str
+    pick: Callable[[Mapped], tuple[Any, ...]]
+    encoded: list[tuple[int, Callable[[Any], Any], Any]]  # place, encoder, what it makes of None
+
+
+def _execute_prepared(conn: Connection, prepared: _Prepared, rows: Sequence[Mapped]) -> None:
+    picked = map(prepared.pick, rows)
+    if not prepared.encoded:
+        conn.exec_driver_sql(prepared.text, list(picked))
         return
     values: list[tuple[Any, ...]] = []
-    for row in rows:
-        value = list(pick(row))
-        for place, prepare in prepared:
-            value[place] = prepare(value[place])
+    for row in picked:
+        value = list(row)
+        for place, encode, null in prepared.encoded:
+            said = value[place]
+            value[place] = null if said is None else encode(said)
         values.append(tuple(value))
-    conn.exec_driver_sql(text, values)
+    conn.exec_driver_sql(prepared.text, values)
 
 
 @lru_cache(maxsize=64)
-def _compiled_insert(
-    table: Table, names: tuple[str, ...], dialect: Dialect
-) -> tuple[str, Callable[[Mapped], tuple[Any, ...]], list[tuple[int, Callable[[Any], Any]]]]:
-    """The statement, how to pick a row's values in its order, and which of them to encode."""
+def _compiled_insert(table: Table, names: tuple[str, ...], dialect: Dialect) -> _Prepared:
     compiled: Any = insert(table).compile(dialect=dialect, column_keys=list(names))
-    order: list[str] = compiled.positiontup
+    return _prepared(table, str(compiled), compiled.positiontup, dialect)
+
+
+@lru_cache(maxsize=64)
+def _compiled_update(
+    table: Table, key: Column[Any], names: tuple[str, ...], dialect: Dialect
+) -> _Prepared:
+    compiled: Any = _update_of(table, key, names).compile(dialect=dialect)
+    order = [name.removeprefix(_PREFIX) for name in compiled.positiontup]
+    return _prepared(table, str(compiled), order, dialect)
+
+
+def _prepared(table: Table, text: str, order: list[str], dialect: Dialect) -> _Prepared:
     # SQLite takes whole numbers, truth values and texts as Python has them: only JSON is encoded.
-    prepared: list[tuple[int, Any]] = [
-        (place, prepare)
+    encoded: list[tuple[int, Any, Any]] = [
+        (place, encode, encode(None))
         for place, name in enumerate(order)
         if isinstance(table.c[name].type, JSON)
-        and (prepare := table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
+        and (encode := table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
     ]
     pick: Any = itemgetter(*order)
     assert len(order) > 1, "of one column itemgetter gives no tuple"
-    return str(compiled), pick, prepared
+    return _Prepared(text, pick, encoded)

@@ -40,6 +40,11 @@ class _Job(NamedTuple):
 _Queue = queue.Queue["_Job | None"]
 
 
+def _forget(conn: Connection) -> None:
+    """What this connection remembers may come from what was just taken back."""
+    conn.info.clear()
+
+
 def announce(conn: Connection) -> None:
     """Say that this transaction changes what others wait for (replicated rows, the outbox)."""
     conn.info[_CHANGED] = True
@@ -175,6 +180,7 @@ class Database:
             with conn.begin():
                 results.extend(_run_in_savepoint(conn, job) for job in jobs)
         except BaseException as error:  # noqa: BLE001 — nothing was committed: each caller hears it
+            _forget(conn)
             for job in jobs:
                 job.answer.set_exception(_named(error))
             return
@@ -195,6 +201,9 @@ def _run_in_savepoint(conn: Connection, job: _Job) -> tuple[_Job, Any, BaseExcep
         savepoint.commit()
     except BaseException as error:  # noqa: BLE001 — the caller gets it; the others go on
         savepoint.rollback()
+        changed = conn.info.get(_CHANGED, False)
+        _forget(conn)
+        conn.info[_CHANGED] = changed  # jobs of the same commit may have changed something
         return job, None, _named(error)
     return job, result, None
 

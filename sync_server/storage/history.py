@@ -1,10 +1,10 @@
 """Dated changes in the database, and the history that a fold reads (DESIGN §2, §4.2)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from shared.errors import UsageError
 from shared.history import History, Timeline
@@ -30,6 +30,7 @@ from sync_server.storage.schema import (
     participants,
 )
 
+PLACE = "gatesync_place"  # in `Connection.info`
 T = TypeVar("T")
 Row = Mapping[str, Any]
 
@@ -41,6 +42,30 @@ RULE_COLUMNS: dict[str, tuple[str, ...]] = {
     "credential": ("status", "valid_from_ms", "valid_until_ms"),
     "device": ("quarantined",),
 }
+
+
+_OWNERS = select(credentials.c.participant_id)
+_CARDS = select(
+    credentials.c.credential_id,
+    credentials.c.participant_id,
+    credentials.c.kind,
+    credentials.c.digest,
+    credentials.c.status,
+    credentials.c.valid_from_ms,
+    credentials.c.valid_until_ms,
+)
+_PERSONS = select(participants.c.participant_id, participants.c.status, participants.c.permissions)
+# In the order in which they were made.
+_CHANGES = (
+    select(dated_changes.c.subject_id, dated_changes.c.at_ms, dated_changes.c.value)
+    .where(dated_changes.c.subject == bindparam("subject_kind"))
+    .order_by(dated_changes.c.change_id)
+)
+_PLACE_STATE = select(
+    select(func.max(events.c.revision)).scalar_subquery(),
+    select(func.max(gates.c.revision)).scalar_subquery(),
+    select(func.max(dated_changes.c.change_id)).scalar_subquery(),
+)
 
 
 def record_change(
@@ -72,53 +97,75 @@ def load_history(
 ) -> History:
     """Everything that a fold of these participants reads; owners of the credentials included."""
     people = set(participant_ids)
-    owner = select(credentials.c.participant_id)
     for column, keys in (
         (credentials.c.digest, set(digests)),
         (credentials.c.credential_id, set(credential_ids)),
     ):
-        people |= {row.participant_id for row in select_in(conn, owner, column, keys)}
+        people.update(row.participant_id for row in select_in(conn, _OWNERS, column, keys))
     cards = {
         row["credential_id"]: row
-        for row in mappings_in(conn, select(credentials), credentials.c.participant_id, people)
+        for row in mappings_in(conn, _CARDS, credentials.c.participant_id, people)
     }
-    persons = mappings_in(conn, select(participants), participants.c.participant_id, people)
-    event_row = next(mappings(conn, select(events)), None)
-    if event_row is None:
-        raise UsageError("the database holds no event: run `sync-server init` first")
+    persons = mappings_in(conn, _PERSONS, participants.c.participant_id, people)
+    place = load_place(conn)
     return History(
-        event=_timelines(conn, "event", [event_row], "event_id", event_of)[event_row["event_id"]],
-        gates=_timelines(conn, "gate", mappings(conn, select(gates)), "gate_id", gate_of),
-        participants=_timelines(conn, "participant", persons, "participant_id", participant_of),
-        credentials=_timelines(conn, "credential", cards.values(), "credential_id", credential_of),
+        event=place.event,
+        gates=place.gates,
+        participants=_timelines(
+            conn, place, "participant", persons, "participant_id", participant_of
+        ),
+        credentials=_timelines(
+            conn, place, "credential", cards.values(), "credential_id", credential_of
+        ),
         credential_of={row["digest"]: card_id for card_id, row in cards.items()},
     )
 
 
+class Place(NamedTuple):
+    """The event and its gates, as of `state`: their highest revisions and the last dated change."""
+
+    state: tuple[Any, ...]
+    event: Timeline[Event]
+    gates: Mapping[str, Timeline[Gate]]
+
+
+def load_place(conn: Connection) -> Place:
+    """Kept with the connection and read again once one of them has changed."""
+    held: Place | None = conn.info.get(PLACE)
+    state = tuple(conn.execute(_PLACE_STATE).one())
+    if held is not None and held.state == state:
+        return held
+    event_row = next(mappings(conn, select(events)), None)
+    if event_row is None:
+        raise UsageError("the database holds no event: run `sync-server init` first")
+    bare = Place(state, Timeline(event_of(event_row)), {})
+    event = _timelines(conn, bare, "event", [event_row], "event_id", event_of)
+    doors = _timelines(conn, bare, "gate", mappings(conn, select(gates)), "gate_id", gate_of)
+    place = Place(state, event[event_row["event_id"]], doors)
+    conn.info[PLACE] = place
+    return place
+
+
 def _timelines(
-    conn: Connection, subject: str, rows: Iterable[Row], key: str, make: Callable[[Row], T]
+    conn: Connection,
+    place: Place,
+    subject: str,
+    rows: Iterable[Row],
+    key: str,
+    make: Callable[[Row], T],
 ) -> dict[str, Timeline[T]]:
     found = {row[key]: row for row in rows}
     changes: dict[str, list[tuple[int | None, Row]]] = defaultdict(list)
-    for change in _changes_of(conn, subject, found):
-        changes[change.subject_id].append((change.at_ms, change.value))
+    if place.state[-1] is not None:  # before an event most subjects have never changed
+        column = dated_changes.c.subject_id
+        for change in select_in(conn, _CHANGES, column, found, subject_kind=subject):
+            changes[change.subject_id].append((change.at_ms, change.value))
+    if not changes:
+        return {subject_id: Timeline(make(row)) for subject_id, row in found.items()}
     return {
         subject_id: _timeline(row, changes.get(subject_id, ()), make)
         for subject_id, row in found.items()
     }
-
-
-def _changes_of(conn: Connection, subject: str, ids: Collection[str]) -> Iterable[Any]:
-    """The dated changes of these subjects, in the order in which they were made."""
-    statement = (
-        select(dated_changes.c.subject_id, dated_changes.c.at_ms, dated_changes.c.value)
-        .where(dated_changes.c.subject == subject)
-        .order_by(dated_changes.c.change_id)
-    )
-    first = conn.execute(statement.limit(1)).first()
-    if first is None:  # before an event most subjects have never changed
-        return ()
-    return select_in(conn, statement, dated_changes.c.subject_id, ids)
 
 
 def _timeline(

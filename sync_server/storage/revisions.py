@@ -11,10 +11,20 @@ from sqlalchemy import Column, Connection, Table, bindparam, insert, select, upd
 
 from shared.errors import UsageError
 from shared.wire import DIGEST_MODULUS
-from sync_server.storage.chunks import KEYS_PER_QUESTION_MAX, insert_rows, mappings, mappings_in
+from sync_server.storage.chunks import (
+    KEYS_PER_QUESTION_MAX,
+    insert_rows,
+    mappings,
+    mappings_in,
+    update_rows,
+)
 from sync_server.storage.database import announce
 from sync_server.storage.lines import HASH_OF_NOTHING, hash_of
 from sync_server.storage.schema import state
+
+_HEAD = select(state.c.generation, state.c.revision)
+_DIGEST = select(state.c.digest)
+_MOVE_HEAD = update(state).values(revision=bindparam("to_revision"), digest=bindparam("to_digest"))
 
 BOOKKEEPING = frozenset({"updated_ms"})  # a row that differs in nothing else is unchanged
 
@@ -33,7 +43,7 @@ def initialise(conn: Connection, generation: str) -> None:
 
 def head(conn: Connection) -> Head:
     """Generation and the highest revision given so far."""
-    row = conn.execute(select(state.c.generation, state.c.revision)).first()
+    row = conn.execute(_HEAD).first()
     if row is None:
         raise UsageError("the database is empty: run `sync-server init` first")
     return Head(row.generation, row.revision)
@@ -41,7 +51,7 @@ def head(conn: Connection) -> Head:
 
 def digest(conn: Connection) -> str:
     """The sum modulo 2^128 of all replicated rows' hashes, 32 hex digits."""
-    return str(conn.execute(select(state.c.digest)).scalar_one())
+    return str(conn.execute(_DIGEST).scalar_one())
 
 
 def upsert(conn: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -87,7 +97,7 @@ def upsert_many(
         if new:
             insert_rows(conn, table, new)
         if changed:
-            _update(conn, table, key, changed)
+            update_rows(conn, table, key, changed)
         change.written += len(new) + len(changed)
     if change.revision != revision:
         _move_head(conn, change)
@@ -118,24 +128,8 @@ class _Change:
 
 def _move_head(conn: Connection, change: _Change) -> None:
     total = (int(digest(conn), 16) + change.added) % DIGEST_MODULUS
-    conn.execute(update(state).values(revision=change.revision, digest=f"{total:032x}"))
+    conn.execute(_MOVE_HEAD, {"to_revision": change.revision, "to_digest": f"{total:032x}"})
     announce(conn)
-
-
-def _update(
-    conn: Connection, table: Table, key: Column[Any], rows: Sequence[dict[str, Any]]
-) -> None:
-    values: dict[str, Any] = {
-        name: bindparam(f"new_{name}") for name in rows[0] if name != key.name
-    }
-    statement = update(table).where(key == bindparam("row_key")).values(values)
-    conn.execute(
-        statement,
-        [
-            {"row_key": row[key.name]} | {f"new_{n}": v for n, v in row.items() if n != key.name}
-            for row in rows
-        ],
-    )
 
 
 def _key(table: Table) -> Column[Any]:

@@ -12,6 +12,12 @@ from sync_server.storage.schema import outbox
 ROWS_MAX = 100_000  # the oldest go first; nothing that counts lives only here
 ROWS_PER_TRIM = 1_000
 
+# Two questions in one: asked for both ends at once, SQLite would walk the whole table.
+_ENDS = select(
+    select(func.min(outbox.c.outbox_id)).scalar_subquery(),
+    select(func.max(outbox.c.outbox_id)).scalar_subquery(),
+)
+
 
 def emit(conn: Connection, messages: Iterable[tuple[str, Mapping[str, Any]]], now_ms: int) -> None:
     """Add (type, data) messages, in order. Data holds nothing personal beyond a masked name."""
@@ -20,8 +26,6 @@ def emit(conn: Connection, messages: Iterable[tuple[str, Mapping[str, Any]]], no
         return
     insert_rows(conn, outbox, rows)
     announce(conn)
-    low, high = conn.execute(
-        select(func.min(outbox.c.outbox_id), func.max(outbox.c.outbox_id))
-    ).one()
+    low, high = conn.execute(_ENDS).one()
     if high - low >= ROWS_MAX + ROWS_PER_TRIM:
         conn.execute(delete(outbox).where(outbox.c.outbox_id <= high - ROWS_MAX))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, union
 
 from shared import limits, wire
 from shared.errors import WireError
@@ -21,6 +21,17 @@ from sync_server.storage.schema import device_gates, devices, entries, resolutio
 from sync_server.stream.outbox import emit
 from sync_server.sync import journals
 from sync_server.sync.entry_check import CheckedEntry, check_entry, scan_row
+
+_GATES = union(
+    select(device_gates.c.gate_id).where(device_gates.c.device_id == bindparam("of_device")),
+    select(devices.c.gate_id).where(devices.c.device_id == bindparam("of_device")),
+)
+_HELD = select(entries.c.seq, entries.c.checksum, entries.c.unusable).where(
+    entries.c.device_id == bindparam("of_device"), entries.c.epoch == bindparam("of_epoch")
+)
+_JUDGED = select(scans.c.seq, scans.c.checksum, scans.c.verdict, scans.c.verdict_kind).where(
+    scans.c.device_id == bindparam("of_device"), scans.c.epoch == bindparam("of_epoch")
+)
 
 Identity = tuple[int, str]  # sequence and checksum, within a device's epoch
 
@@ -72,21 +83,18 @@ def ingest(conn: Connection, device_id: str, request: UploadRequest, received_ms
 
 def _gates_of(conn: Connection, device_id: str) -> set[str]:
     """Every gate that the device was ever at: a scan keeps its gate when its device moves."""
-    past = select(device_gates.c.gate_id).where(device_gates.c.device_id == device_id)
-    present = select(devices.c.gate_id).where(devices.c.device_id == device_id)
-    return set(conn.execute(past.union(present)).scalars())
+    return set(conn.execute(_GATES, {"of_device": device_id}).scalars())
 
 
 def _held(
     conn: Connection, sender: _Sender, checked: Sequence[CheckedEntry]
 ) -> dict[Identity, str | None]:
     """What is stored under the batch's numbers: identity → why unusable, or None."""
-    mine = (entries.c.device_id == sender.device_id) & (entries.c.epoch == sender.epoch)
-    asked = select(entries.c.seq, entries.c.checksum, entries.c.unusable).where(mine)
     numbers = {entry.seq for entry in checked}
+    mine = {"of_device": sender.device_id, "of_epoch": sender.epoch}
     return {
         (row.seq, row.checksum): row.unusable
-        for row in select_in(conn, asked, entries.c.seq, numbers)
+        for row in select_in(conn, _HELD, entries.c.seq, numbers, **mine)
     }
 
 
@@ -206,11 +214,10 @@ def _judged_before(
         for entry in checked
         if isinstance(entry.entry, wire.ScanEntry) and (entry.seq, entry.checksum) not in judged
     }
-    mine = (scans.c.device_id == sender.device_id) & (scans.c.epoch == sender.epoch)
-    asked = select(scans.c.seq, scans.c.checksum, scans.c.verdict, scans.c.verdict_kind)
+    mine = {"of_device": sender.device_id, "of_epoch": sender.epoch}
     return {
         (row.seq, row.checksum): (row.verdict, row.verdict_kind)
-        for row in select_in(conn, asked.where(mine), scans.c.seq, numbers)
+        for row in select_in(conn, _JUDGED, scans.c.seq, numbers, **mine)
     }
 
 

@@ -47,3 +47,14 @@ def test_canonical_is_json(value: object) -> None:
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         wire.parse_cursor(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0.0, -0.0, 3.25, 1e-4, 9.9e-5, 1e15, 1e16, -1e16, 1e300, 2**70, -1, True, None, '한\x1f\x7f\u2028"\\', "\ud800", {"b": 1e-5, "a": [1.5]}],
+)  # fmt: skip
+def test_the_fast_way_writes_what_the_canonical_form_says(value):
+    said = json.dumps(
+        {"ㄱ": 1, "b": value, "a": 2}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    assert wire.canonical({"ㄱ": 1, "b": value, "a": 2}) == said.encode("utf-8", "surrogatepass")
