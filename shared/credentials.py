@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
@@ -57,8 +56,7 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
     name: str  # masked, so that a kiosk can greet
 
 
-@dataclass(frozen=True, slots=True)
-class TicketCode:
+class TicketCode(msgspec.Struct, frozen=True):
     """A well-formed code: the event's tag (None where it was left out) and 17 letters."""
 
     tag: str | None

@@ -6,9 +6,11 @@ resolutions and dated changes: order, number and batching of deliveries do not m
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from shared.admission import Facts, first_reason
 from shared.history import History, Timeline
@@ -162,7 +164,7 @@ def fold(
         for scan, credential_id in ordered:
             _step(walk, scan, participant_id, credential_id, last_word, history)
         judgements.update(walk.judgements)
-        presences[participant_id] = replace(
+        presences[participant_id] = msgspec.structs.replace(
             walk.presence,
             conflict=any(j.verdict is Verdict.CONFLICT for j in walk.judgements.values()),
         )
