@@ -104,21 +104,16 @@ class FactSource:
         self._place = place
         self._reader = reader
         self._journal = journal
-        self._reference: Reference = reader.reference()
+        self._hold(reader.reference())
         self._rebuild()
 
     @property
     def ready(self) -> bool:
-        return self._reference.event is not None and self._gate() is not None
+        return self._reference.event is not None and self.gate is not None
 
     @property
     def event(self) -> Event | None:
         return self._reference.event
-
-    @property
-    def gate(self) -> Gate | None:
-        """The gate that this device stands at now: its row in the replica moves it."""
-        return self._gate()
 
     def refresh(self) -> None:
         """Read the reference rows anew where they changed; for callers between decisions."""
@@ -129,7 +124,7 @@ class FactSource:
         if not self.ready:
             self.refresh()
         found, seen = self._look_up(sighting)
-        event, gate = self._reference.event, self._gate()
+        event, gate = self._reference.event, self.gate
         if event is None or gate is None:
             raise NotReadyError
         credential, participant = found.credential, found.participant
@@ -182,14 +177,17 @@ class FactSource:
         """The replica has read past this ticket's issue and does not know it: no stand-in."""
         return found.server_time_ms > claims.issued_at_s * 1_000 + SIGNED_TICKET_GRACE_MS
 
-    def _gate(self) -> Gate | None:
-        device = self._reference.devices.get(self._place.device_id)
+    def _hold(self, reference: Reference) -> None:
+        """Keep it, and the gate that this device stands at now: its row in the replica moves it."""
+        self._reference = reference
+        device = reference.devices.get(self._place.device_id)
         gate_id = device.gate_id if device is not None else self._place.gate_id
-        return self._reference.gates.get(gate_id)
+        self.gate: Gate | None = reference.gates.get(gate_id)
+        self._settled_at: tuple[str | None, int] | None = None
 
     def _reload(self, reference: Reference) -> None:
         changed = reference.generation != self._reference.generation
-        self._reference = reference
+        self._hold(reference)
         if changed:
             self._rebuild()
 
@@ -207,6 +205,10 @@ class FactSource:
 
     def _settle(self, found: Found) -> None:
         """Own scans whose acknowledgement the cursor has passed leave the overlay."""
+        read_to = (found.generation, found.revision)
+        if read_to == self._settled_at:
+            return
+        self._settled_at = read_to
         for epoch, acks in self._reference.acks.items():
             through = contained(acks, found.generation, found.revision)
             if through > self._settled.get(epoch, 0):

@@ -45,7 +45,7 @@ class Reading(NamedTuple):
     @classmethod
     def of(cls, time: Timekeeper) -> "Reading":
         boot_ms, wall_ms = time.boot_ms(), time.wall_ms()
-        return cls(*time.at(boot_ms), boot_ms, wall_ms)
+        return cls(*time.at(boot_ms, wall_ms), boot_ms, wall_ms)
 
 
 @dataclass(slots=True)
@@ -218,9 +218,9 @@ def _body(
     body: dict[str, Any] = {
         "scanId": scan_id,
         "gateId": facts.gate.gate_id,
-        "kind": seen.kind.value,
-        "method": method_of(sighting).value,
-        "direction": facts.direction.value,
+        "kind": seen.kind,
+        "method": method_of(sighting),
+        "direction": facts.direction,
         "bootId": boot_id,
         "bootMs": reading.boot_ms,
         "wallAt": format_time(reading.wall_ms),

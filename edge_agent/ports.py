@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from shared.model import Decision, Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True):
     """Something a reader saw. `boot_ms` is CLOCK_BOOTTIME in milliseconds."""
 
     kind: str  # "qr" | "beacon" | "typed"
@@ -54,8 +55,7 @@ class Clock(Protocol):
     def boot_id(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """A decision as the kiosk, `decide` and the lane's callers see it."""
 
     decision: Decision

@@ -44,11 +44,10 @@ class Timekeeper:
 
     def now(self) -> tuple[Moment, Quality]:
         """The best knowledge of the time now, and how good it is."""
-        return self.at(self._clock.boot_ms())
+        return self.at(self._clock.boot_ms(), self._clock.wall_ms())
 
-    def at(self, boot_ms: int) -> tuple[Moment, Quality]:
-        """The same for another moment of this boot."""
-        wall_ms = self._clock.wall_ms() + boot_ms - self._clock.boot_ms()
+    def at(self, boot_ms: int, wall_ms: int) -> tuple[Moment, Quality]:
+        """The same for what both clocks said at one moment of this boot."""
         with self._lock:
             anchor = self._anchors.get(self._boot_id) or next(
                 reversed(self._anchors.values()), None

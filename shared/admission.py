@@ -5,8 +5,9 @@ calls, the merge and the simulation, and does not know which of them asks. Read 
 questions stand in order of precedence, and the first that applies is the answer.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from shared.model import (
     ADMITTING,
@@ -44,8 +45,7 @@ _UNRECOGNISED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """All that a decision reads. `now` is one moment for the whole decision.
 
     `credential` is None where a person was picked by hand. `override` turns a refusal into an

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
@@ -25,9 +24,12 @@ PREFIX = "GS:"
 LETTERS = 17  # 16 random and the check letter
 RANDOM_BYTES = 10
 TAG = re.compile(r"[A-Z0-9]{2,5}")
+_COMPACT = re.compile(rf"({TAG.pattern})?([{ALPHABET}]{{{LETTERS}}})")
 _MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1"})
 _SEPARATORS = re.compile(r"[\s\-‐-―]")
-_VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
+# Letter, as a byte → what it adds to the check sum: as it is, and doubled (every second place).
+_SINGLE = bytes(max(ALPHABET.find(chr(byte)), 0) for byte in range(256))
+_DOUBLE = bytes(value * 2 // 32 + value * 2 % 32 for value in _SINGLE)
 _SIGNATURE_BYTES = 64
 _DOMAIN = b"gatesync-ticket-1\x00"
 
@@ -57,8 +59,7 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
     name: str  # masked, so that a kiosk can greet
 
 
-@dataclass(frozen=True, slots=True)
-class TicketCode:
+class TicketCode(msgspec.Struct, frozen=True):
     """A well-formed code: the event's tag (None where it was left out) and 17 letters."""
 
     tag: str | None
@@ -77,12 +78,13 @@ def make_letters(random: bytes) -> str:
 
 def check_letter(body: str) -> str:
     """Luhn mod N with N = 32: catches every single mistyped letter and most swaps."""
-    total, factor = 0, 2
-    for letter in reversed(body):
-        product = _VALUE[letter] * factor
-        total += product // 32 + product % 32
-        factor = 3 - factor
-    return ALPHABET[-total % 32]
+    return ALPHABET[-_check_sum(body + ALPHABET[0]) % 32]
+
+
+def _check_sum(letters: str) -> int:
+    """Of a body and its check letter: a multiple of 32 where they fit."""
+    backwards = letters.encode()[::-1]
+    return sum(backwards[::2].translate(_SINGLE)) + sum(backwards[1::2].translate(_DOUBLE))
 
 
 def readable(tag: str, letters: str) -> str:
@@ -111,15 +113,19 @@ def parse(text: str) -> TicketCode | Fault:
                 signed = base45.decode(rest)
             except ValueError:
                 return Fault.UNREADABLE
+    well_formed = _COMPACT.fullmatch(text) or _COMPACT.fullmatch(_forgiven(text))
+    if well_formed is None:
+        return Fault.UNREADABLE
+    tag, letters = well_formed.groups()
+    if _check_sum(letters) % 32:
+        return Fault.UNREADABLE
+    return TicketCode(tag, letters, signed)
+
+
+def _forgiven(text: str) -> str:
+    """Without separators, and with the letters that people misread put right."""
     compact = _SEPARATORS.sub("", text)
-    tag, letters = compact[:-LETTERS], compact[-LETTERS:].translate(_MISREAD)
-    if len(letters) != LETTERS or any(letter not in _VALUE for letter in letters):
-        return Fault.UNREADABLE
-    if tag and not TAG.fullmatch(tag):
-        return Fault.UNREADABLE
-    if check_letter(letters[:-1]) != letters[-1]:
-        return Fault.UNREADABLE
-    return TicketCode(tag or None, letters, signed)
+    return compact[:-LETTERS] + compact[-LETTERS:].translate(_MISREAD)
 
 
 def ticket_digest(digest_key: bytes, letters: str) -> str:

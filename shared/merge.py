@@ -6,9 +6,11 @@ resolutions and dated changes: order, number and batching of deliveries do not m
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from shared.admission import Facts, first_reason
 from shared.history import History, Timeline
@@ -164,7 +166,7 @@ def fold(
         judgements.update(walk.judgements)
         place = walk.presence  # a walk raises no flag by itself
         if any(found.verdict is Verdict.CONFLICT for found in walk.judgements.values()):
-            place = replace(place, conflict=True)
+            place = msgspec.structs.replace(place, conflict=True)
         presences[participant_id] = place
     return Folded(judgements, presences)
 

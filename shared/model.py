@@ -1,8 +1,13 @@
-"""The words of DESIGN §2 as values. What the rules read, and nothing personal."""
+"""The words of DESIGN §2 as values. What the rules read, and nothing personal.
+
+What each decision makes anew is a Struct: made in a tenth of the time of a frozen dataclass.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from shared.reasons import Reason
 
@@ -125,8 +130,7 @@ class Gate:
     beacon: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Participant:
+class Participant(msgspec.Struct, frozen=True):
     """A participant as the rules see one."""
 
     participant_id: str
@@ -134,8 +138,7 @@ class Participant:
     permissions: frozenset[str] = frozenset({"attendance"})
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(msgspec.Struct, frozen=True):
     """A ticket or beacon; the window is inclusive, in epoch milliseconds, None for open."""
 
     credential_id: str
@@ -146,8 +149,7 @@ class Credential:
     valid_until_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(msgspec.Struct, frozen=True):
     """Where a participant is, after folding. Times are epoch milliseconds."""
 
     inside: bool = False
@@ -163,8 +165,7 @@ class Presence:
 NOWHERE = Presence()
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A time in epoch milliseconds and how wrong it may be (±, milliseconds)."""
 
     at_ms: int
@@ -177,8 +178,7 @@ class Override:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What the gate did with a sighting; `reason` is the one overridden where `override` is set."""
 
     admitted: bool

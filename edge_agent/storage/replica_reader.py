@@ -48,6 +48,10 @@ LEFT JOIN participants_{0} p ON p.participant_id = ?
 LEFT JOIN presences_{0} r ON r.participant_id = p.participant_id
 """
 )
+# A table costs a fortieth of asking the enum.
+_CREDENTIAL_KIND = {str(kind): kind for kind in CredentialKind}
+_CREDENTIAL_STATUS = {str(status): status for status in CredentialStatus}
+_PARTICIPANT_STATUS = {str(status): status for status in ParticipantStatus}
 _DIGEST = {side: _BY_DIGEST.format(side) for side in "ab"}
 _PERSON = {side: _BY_PERSON.format(side) for side in "ab"}
 
@@ -155,11 +159,11 @@ def _found(row: Sequence[Any]) -> Found:
     credential = participant = presence = None
     if row[5] is not None:
         credential = Credential(
-            row[5], row[6], CredentialKind(row[7]), CredentialStatus(row[8]), row[9], row[10]
+            row[5], row[6], _CREDENTIAL_KIND[row[7]], _CREDENTIAL_STATUS[row[8]], row[9], row[10]
         )
     if row[11] is not None:
         permissions = frozenset(row[14].split("\n")) if row[14] else frozenset[str]()
-        participant = Participant(row[11], ParticipantStatus(row[13]), permissions)
+        participant = Participant(row[11], _PARTICIPANT_STATUS[row[13]], permissions)
     if row[15] is not None:
         direction = Direction(row[19]) if row[19] else None
         presence = Presence(

@@ -1,8 +1,9 @@
 """One decision with its durable commit, as a ratio to a bare sqlite3 WAL/FULL single-row commit.
 
 Run alone: `python tests/benchmarks/bench_decision.py [--people 100000,1000000] [--scans 3000]`.
-Bare commits and decisions take turns in blocks, so that the disk's moods fall on both alike. The
-barrier is a fake pin: what a real one costs comes after the commit.
+Bare commits of a row as long as ours and decisions take turns one by one, as at a gate, where
+nothing is warm in the processor's caches either: the disk's and the machine's moods fall on all
+alike. `--block 250` lets each run in a row instead. The barrier is a fake pin, once more a log.
 """
 
 import argparse
@@ -19,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from edge_agent import system_clock
 from edge_agent.facts import FactSource, Place
-from edge_agent.hardware.barrier import FakePin
+from edge_agent.hardware.barrier import FakePin, LogBarrier
 from edge_agent.lane import Lane
 from edge_agent.parts import new_epoch, new_scan_id
-from edge_agent.ports import Sighting
+from edge_agent.ports import Barrier, Sighting
 from edge_agent.storage.journal import Journal
 from edge_agent.storage.replica import Replica
 from edge_agent.timekeeper import Timekeeper
@@ -30,9 +31,8 @@ from shared import credentials, wire
 from tests.edge_agent.gate import KEY, code, letters
 from tests.edge_agent.storage import lines
 
-BLOCK = 250
-
-
+BODY = "x" * 650  # of a bare row: about what a scan takes
+BARE = "bare sqlite3 commit, WAL/FULL"
 Took = tuple[float, float]
 
 
@@ -45,7 +45,7 @@ def timed(job: Callable[[], object]) -> Took:
 
 
 class Bare:
-    """What nobody can beat with sqlite3: one small row, one durable commit."""
+    """What nobody can beat with sqlite3: one row, one durable commit."""
 
     def __init__(self, folder: Path) -> None:
         self._conn = sqlite3.connect(folder / "bare.db", isolation_level=None)
@@ -57,8 +57,20 @@ class Bare:
     def commit(self) -> Took:
         self._number += 1
         return timed(
-            lambda: self._conn.execute("INSERT INTO rows VALUES (?, ?)", (self._number, "x" * 100))
+            lambda: self._conn.execute("INSERT INTO rows VALUES (?, ?)", (self._number, BODY))
         )
+
+
+class Counted:
+    """A barrier, and how often it opened."""
+
+    def __init__(self, barrier: Barrier) -> None:
+        self._barrier = barrier
+        self.opened = 0
+
+    def open(self, scan_id: str) -> None:
+        self._barrier.open(scan_id)
+        self.opened += 1
 
 
 def fill(replica: Replica, people: int) -> None:
@@ -89,7 +101,7 @@ def fill(replica: Replica, people: int) -> None:
 
 
 class Decisions:
-    def __init__(self, folder: Path, people: int) -> None:
+    def __init__(self, folder: Path, people: int, barrier: Barrier) -> None:
         folder.mkdir()
         replica = Replica.open(folder / "replica.db")
         fill(replica, people)
@@ -98,16 +110,16 @@ class Decisions:
         keeper.learn(boot, wall, wall, boot)
         journal = Journal.open(folder / "journal.db", new_epoch=new_epoch)
         facts = FactSource(Place("D1", "main", KEY), replica.reader(), journal)
-        self._pin = FakePin()
-        self._lane = Lane(facts, journal, self._pin, keeper, new_scan_id=new_scan_id)
+        self._barrier = Counted(barrier)
+        self._lane = Lane(facts, journal, self._barrier, keeper, new_scan_id=new_scan_id)
         self._tickets = random.Random(1).sample(range(people), min(people, 20_000))
 
     def decide(self) -> Took:
         text = code(self._tickets.pop())
         sighting = Sighting("qr", text, None, system_clock.boot_ms(), "bench")
-        opened = len(self._pin.opened)
+        opened = self._barrier.opened
         took = timed(lambda: self._lane.present(sighting))
-        assert len(self._pin.opened) == opened + 1
+        assert self._barrier.opened == opened + 1
         return took
 
 
@@ -115,27 +127,35 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--people", default="100000,1000000")
     asked.add_argument("--scans", type=int, default=3_000)
+    asked.add_argument("--block", type=int, default=1, help="so many of one kind in a row")
     asked.add_argument("--folder", type=Path, help="on the disk to measure; default: a temporary")
     given = asked.parse_args()
     sizes = [int(text) for text in given.people.split(",")]
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        bare = Bare(folder)
-        gates = {people: Decisions(folder / str(people), people) for people in sizes}
-        took: dict[int, list[Took]] = {0: [], **{people: [] for people in sizes}}
-        for _ in range(max(1, given.scans // BLOCK)):
-            took[0] += [bare.commit() for _ in range(BLOCK)]
-            for people, gate in gates.items():
-                took[people] += [gate.decide() for _ in range(BLOCK)]
+        jobs: dict[str, Callable[[], Took]] = {BARE: Bare(folder).commit}
+        for people in sizes:
+            gate = Decisions(folder / str(people), people, FakePin())
+            jobs[f"{people:,} participants"] = gate.decide
+        log = LogBarrier(folder / "barrier.log")
+        gate = Decisions(folder / "log", sizes[0], log)
+        jobs[f"{sizes[0]:,} participants, log barrier"] = gate.decide
+        took: dict[str, list[Took]] = {what: [] for what in jobs}
+        for _ in range(max(1, given.scans // given.block)):
+            for what, job in jobs.items():
+                took[what] += [job() for _ in range(given.block)]
+    show(took)
+
+
+def show(took: dict[str, list[Took]]) -> None:
     print("one decision, durably committed         p50 µs  p99 µs  CPU µs  to bare  to first")
-    base, first = (statistics.median(wall for wall, _ in took[n]) for n in (0, sizes[0]))
-    for people, values in took.items():
+    bare, first, *_ = (statistics.median(wall for wall, _ in values) for values in took.values())
+    for what, values in took.items():
         walls = [wall for wall, _ in values]
         p50, p99 = statistics.median(walls), statistics.quantiles(walls, n=100)[98]
         cpu = statistics.median(cpu for _, cpu in values)
-        what = f"{people:,} participants" if people else "bare sqlite3 commit, WAL/FULL"
-        against = f"{p50 / first:10.2f}" if people else ""
-        print(f"{what:<38}{p50:8.0f}{p99:8.0f}{cpu:8.0f}{p50 / base:9.2f}{against}")
+        against = "" if what == BARE else f"{p50 / first:10.2f}"
+        print(f"{what:<38}{p50:8.0f}{p99:8.0f}{cpu:8.0f}{p50 / bare:9.2f}{against}")
 
 
 if __name__ == "__main__":
