@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from shared.errors import UsageError
 from sync_server import system_clock
+from sync_server.config import Config
 from sync_server.http.app import Runner, make_app
 from sync_server.http.routes import all_routes
 from sync_server.http.services import Services
@@ -53,20 +54,20 @@ def make_services(database: Database, folder: DataFolder) -> Services:
 
 @contextlib.asynccontextmanager
 async def listening(
-    database: Database, folder: DataFolder, host: str, port: int, public_url: str = ""
+    database: Database, folder: DataFolder, config: Config
 ) -> AsyncIterator[Services]:
     """The server, serving, until the block is left: then within a second it is gone.
 
-    `services.base_url` names the address; port 0 takes a free one. UsageError: the port is taken.
+    `services.base_url` names the address. UsageError: the port is taken.
     """
     services = make_services(database, folder)
     runner = Runner(make_app(services, all_routes()))
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=512)
-        await _start(site, host, port)
-        services.listening_url = _url_of(runner, host)
-        services.base_url = public_url.rstrip("/") or services.listening_url
+        site = web.TCPSite(runner, config.host, config.port, backlog=512)
+        await _start(site, config.host, config.port)
+        services.listening_url = _url_of(runner, config.host)
+        services.base_url = config.public_url.rstrip("/") or services.listening_url
         async with asyncio.TaskGroup() as tasks:
             live = tasks.create_task(services.live.run())
             try:
@@ -84,11 +85,9 @@ async def listening(
 async def serve(
     database: Database,
     folder: DataFolder,
-    host: str,
-    port: int,
+    config: Config,
     *,
     announce: Callable[[str], None],
-    public_url: str = "",
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` gets the JSON line that says where (API §1).
 
@@ -98,7 +97,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    async with listening(database, folder, host, port, public_url) as services:
+    async with listening(database, folder, config) as services:
         announce(json.dumps({"event": "listening", "url": services.listening_url}))
         await ended.wait()
 

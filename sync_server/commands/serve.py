@@ -45,14 +45,7 @@ async def _serve(deployment: Deployment, config: Config) -> None:
 
     await control.start()
     try:
-        await serve(
-            deployment.database,
-            deployment.folder,
-            config.host,
-            config.port,
-            announce=announce,
-            public_url=config.public_url,
-        )
+        await serve(deployment.database, deployment.folder, config, announce=announce)
     finally:
         await control.stop()
 

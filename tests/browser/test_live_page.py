@@ -15,6 +15,7 @@ from shared.reasons import Reason
 from shared.wire import ClockStatus, StatusRequest
 from sync_server import system_clock
 from sync_server.bootstrap import listening
+from sync_server.config import Config
 from sync_server.dashboard import STATIC
 from sync_server.identity.key_files import make_keys
 from sync_server.identity.people import create_owner, hash_password
@@ -82,7 +83,7 @@ async def server_in(path: Path, port: int = 0) -> AsyncIterator[Server]:
     try:
         if fresh:
             database.write_now(fill)
-        async with listening(database, folder, "127.0.0.1", port) as services:
+        async with listening(database, folder, Config(port=port)) as services:
             yield Server(folder, database, services.listening_url)
     finally:
         database.close()

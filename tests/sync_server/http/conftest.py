@@ -18,6 +18,7 @@ from joserfc.jws import JWSRegistry
 from shared.model import Event
 from sync_server import system_clock
 from sync_server.bootstrap import listening
+from sync_server.config import Config
 from sync_server.http.services import Services
 from sync_server.identity import devices, people, services
 from sync_server.identity.key_files import make_keys
@@ -181,7 +182,7 @@ async def new_server(tmp_path: Path) -> AsyncIterator[NewServer]:
             database = Database.open(folder.database_url)
             stack.callback(database.close)
             begin(database, folder, people_count)
-            running = await stack.enter_async_context(listening(database, folder, "127.0.0.1", 0))
+            running = await stack.enter_async_context(listening(database, folder, Config(port=0)))
             http = await stack.enter_async_context(
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             )

@@ -11,6 +11,7 @@ import pytest
 from shared.wire import format_time
 from sync_server import system_clock
 from sync_server.bootstrap import listening
+from sync_server.config import Config
 from sync_server.http.authentication import COOKIE
 from sync_server.storage.database import Database
 from sync_server.storage.paths import DataFolder
@@ -93,7 +94,7 @@ async def test_the_server_ends_at_once_though_pages_and_polls_are_open(
     database = Database.open(folder.database_url)
     begin(database, folder, 2)
     async with aiohttp.ClientSession() as http:
-        async with listening(database, folder, "127.0.0.1", 0) as running:
+        async with listening(database, folder, Config(port=0)) as running:
             server = Server(running, http)
             device = await server.enrol()
             _, signed_in = await server.api(
