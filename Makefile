@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO_PORT ?= 8080
 KIOSK_PORT ?= 8081
 
-.PHONY: help setup demo test lint bench lock clean
+.PHONY: help setup demo test lint bench migration lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -29,6 +29,9 @@ lint: setup  ## ruff, mypy, import laws
 
 bench: setup  ## Print the benchmark tables
 	@$(BIN)/python -m tests.benchmarks
+
+migration: setup  ## A new step of the server's schema from schema.py (NAME=mail_queue)
+	@$(BIN)/python -m tools.new_migration $(NAME)
 
 lock: setup  ## Pin every dependency anew (needs uv)
 	@tools/lock.sh

@@ -3,11 +3,14 @@
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+
+from tests import postgres
 
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex
@@ -52,3 +55,31 @@ def _logs_as_found() -> Iterator[None]:
     """A command under test configures the logs for its own standard error; that ends with it."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[postgres.Cluster]:
+    """A real PostgreSQL for the session, started by the first test that asks for it."""
+    if postgres.binaries() is None:
+        pytest.skip(postgres.MISSING)
+    with postgres.cluster() as cluster:
+        yield cluster
+
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Of an empty database; parametrize with DATABASES, indirect, to run on both."""
+    kind = getattr(request, "param", "sqlite")
+    if kind == "sqlite":
+        return lambda name: f"sqlite:///{tmp_path / name}.db"
+    cluster: postgres.Cluster = request.getfixturevalue("postgres_cluster")
+    return lambda _name: cluster.new_database()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that says `ON_EACH_DATABASE = True` runs on SQLite and on PostgreSQL."""
+    if "new_url" in metafunc.fixturenames and getattr(metafunc.module, "ON_EACH_DATABASE", False):
+        metafunc.parametrize("new_url", DATABASES, indirect=True)

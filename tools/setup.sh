@@ -3,7 +3,7 @@
 # system packages, then the locked environment in .venv, then the project itself.
 #
 #   tools/setup.sh            what running needs
-#   tools/setup.sh --tests    also what only tests need (Chromium)
+#   tools/setup.sh --tests    also what only tests need (Chromium, PostgreSQL)
 #
 # Each step leaves a stamp that names what it was made from; a second run does nothing.
 set -euo pipefail
@@ -37,8 +37,18 @@ has_korean_font() {
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
 has_libatomic() { [ -n "$(find /usr/lib -name 'libatomic.so.1*' -print -quit 2>/dev/null)" ]; }
+has_postgresql() {
+  [ -n "$(find /usr/lib/postgresql -name initdb -print -quit 2>/dev/null)" ] || command -v initdb >/dev/null
+}
 zbar_package() {
   if apt-cache show libzbar0t64 >/dev/null 2>&1; then echo libzbar0t64; else echo libzbar0; fi
+}
+
+# The tests start their own; the package would start one for the machine as well.
+no_cluster_of_its_own() {
+  local folder=/etc/postgresql-common/createcluster.d
+  as_root mkdir -p "$folder"
+  echo "create_main_cluster = false" | as_root tee "$folder/gatesync.conf" >/dev/null
 }
 
 apt_install() {
@@ -47,6 +57,7 @@ apt_install() {
   local packages=() one
   for one in "$@"; do
     [ "$one" = zbar ] && one=$(zbar_package)
+    [ "$one" = postgresql ] && no_cluster_of_its_own
     packages+=("$one")
   done
   as_root env DEBIAN_FRONTEND=noninteractive \
@@ -65,6 +76,10 @@ system_packages() {
   if [ "$with_tests" = yes ] && ! has_libatomic; then
     missing+=(libatomic1) # Playwright's driver is a node that wants it
     without+=("libatomic1 (browser tests can't start their driver)")
+  fi
+  if [ "$with_tests" = yes ] && ! has_postgresql; then
+    missing+=(postgresql)
+    without+=("postgresql (tests on PostgreSQL are skipped; all others run on SQLite)")
   fi
   [ ${#missing[@]} = 0 ] && return 0
   if may_install; then

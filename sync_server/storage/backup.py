@@ -8,9 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 from shared import wire
-from shared.errors import NewerDataError, UsageError
+from shared.errors import UsageError
+from sync_server.storage.connections import make_engine, parse_url
+from sync_server.storage.migrations import migrate
 from sync_server.storage.paths import DataFolder
-from sync_server.storage.schema import SCHEMA_VERSION
 
 _PAGES_A_STEP = 2_000  # writers get their turn between steps
 _KEY_NAMES = frozenset({"server_ed25519.key", "digest.key", "master.key"})
@@ -78,9 +79,6 @@ def _copied(source: Path, new: Path) -> tuple[int, dict[str, bytes]]:
     ):
         if backup.execute("PRAGMA quick_check").fetchone() != ("ok",):
             raise UsageError(f"{source} is damaged")
-        (version,) = backup.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise NewerDataError(f"{source} was made by a newer version; install that version")
         backup.backup(copy)
         (at_ms,) = copy.execute("SELECT at_ms FROM backup_info").fetchone()
         keys = dict(copy.execute("SELECT name, key FROM backup_keys").fetchall())
@@ -89,6 +87,7 @@ def _copied(source: Path, new: Path) -> tuple[int, dict[str, bytes]]:
         copy.execute("UPDATE state SET generation = ?", (secrets.token_hex(8),))
         copy.commit()
         copy.execute("VACUUM")  # no trace of the keys
+    migrate(make_engine(parse_url(f"sqlite:///{new}"), writes=True), str(source))
     return at_ms, keys
 
 

@@ -1,85 +1,37 @@
-"""SQLite as we use it: real BEGIN IMMEDIATE, durable commits, one schema version."""
+"""An engine for a database's URL: SQLite or PostgreSQL."""
 
-import json
-from typing import Any
+from sqlalchemy import Engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
-import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import NullPool
+from shared.errors import UsageError
+from sync_server.storage import postgresql, sqlite
 
-from shared.errors import NewerDataError, UsageError
-from sync_server.storage.schema import SCHEMA_VERSION, metadata
-
-BUSY_TIMEOUT_MS = 5_000
-CACHE_KIB = 32 * 1_024
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
-def _to_json(value: Any) -> str:
+def parse_url(text: str) -> URL:
+    """UsageError, which shows no password, where the URL names neither database."""
     try:
-        return msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON may hold and UTF-8 may not
-        return json.dumps(value, separators=(",", ":"))
+        url = make_url(text)
+        backend = url.get_backend_name()
+    except (ArgumentError, ValueError) as error:
+        raise UsageError("the database's URL can't be read; postgresql://user@host/name") from error
+    if backend == POSTGRESQL and url.drivername not in {"postgresql", "postgresql+psycopg"}:
+        raise UsageError(f"{shown(url)}: only the driver psycopg is supported; postgresql://…")
+    if backend not in {SQLITE, POSTGRESQL}:
+        raise UsageError(f"{shown(url)}: only sqlite:/// and postgresql:// are supported")
+    return url
 
 
-def _from_json(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
-        return json.loads(text)
+def shown(url: URL) -> str:
+    """For messages: the file, or the URL without its password."""
+    if url.get_backend_name() == SQLITE:
+        return str(url.database)
+    return url.render_as_string(hide_password=True)
 
 
-def make_engine(url: str, *, writes: bool) -> Engine:
-    """An engine whose transactions are `BEGIN IMMEDIATE` (writer) or read-only snapshots."""
-    if make_url(url).get_backend_name() != "sqlite":
-        raise UsageError(f"{url}: only sqlite:/// databases are supported by this version")
-    engine = create_engine(
-        url,
-        poolclass=NullPool,
-        json_serializer=_to_json,
-        json_deserializer=_from_json,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1_000},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: Any) -> None:
-        # pysqlite would open transactions by itself, and not with IMMEDIATE: we do it below.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if writes:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = FULL")
-        else:
-            cursor.execute("PRAGMA query_only = ON")
-        cursor.close()
-
-    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def migrate(engine: Engine, shown: str) -> None:
-    """Bring the schema to this version; refuse a newer one. `shown` names it in messages."""
-    try:
-        with engine.begin() as conn:
-            version = int(conn.exec_driver_sql("PRAGMA user_version").scalar_one())
-            if version > SCHEMA_VERSION:
-                raise NewerDataError(
-                    f"{shown} has schema {version} and this version of Gatesync knows "
-                    f"{SCHEMA_VERSION}: install the newer version that wrote it"
-                )
-            if version == SCHEMA_VERSION:
-                return
-            if inspect(conn).get_table_names():
-                raise UsageError(f"{shown} is a database of another program; name another folder")
-            metadata.create_all(conn)
-            conn.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    except DatabaseError as error:
-        raise UsageError(f"{shown} cannot be opened as a database: {error.orig}") from error
+def make_engine(url: URL, *, writes: bool) -> Engine:
+    if url.get_backend_name() == SQLITE:
+        return sqlite.make_engine(url, writes=writes)
+    return postgresql.make_engine(url, writes=writes)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from shared.errors import PermanentError, TransientError, UsageError
-from sync_server.storage.connections import make_engine, migrate
+from sync_server.storage.connections import SQLITE, make_engine, parse_url, shown
+from sync_server.storage.migrations import migrate
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Database:
     A full queue raises TransientError at once (P12); HTTP answers it with 503.
     """
 
-    def __init__(self, writer: Engine, reader: Engine, file: str) -> None:
+    def __init__(self, writer: Engine, reader: Engine, file: str | None) -> None:
         self._file = file
         self._writes: _Queue = queue.Queue(WRITES_WAITING_MAX)
         self._reads: _Queue = queue.Queue(READS_WAITING_MAX)
@@ -75,24 +76,15 @@ class Database:
 
     @classmethod
     def open(cls, url: str) -> "Database":
-        """`sqlite:///DIR/sync.db`; makes the file and the schema when they are missing."""
-        path = make_url(url).database
-        if not path:
-            raise UsageError(f"{url}: name a file, as sqlite:///folder/sync.db")
-        file = str(Path(path).absolute())
-        if not Path(file).parent.is_dir():
-            raise UsageError(f"{Path(file).parent} does not exist: run `sync-server init` first")
-        with _open_files_guard:
-            if file in _open_files:
-                raise PermanentError(f"{file} is open already: one writing connection a file")
-            _open_files.add(file)
+        """`sqlite:///DIR/sync.db` or `postgresql://…`; makes the schema when it is missing."""
+        parsed = parse_url(url)
+        file = _claimed(parsed)
         try:
-            writer = make_engine(url, writes=True)
-            migrate(writer, file)
-            return cls(writer, make_engine(url, writes=False), file)
+            writer = make_engine(parsed, writes=True)
+            migrate(writer, file or shown(parsed))
+            return cls(writer, make_engine(parsed, writes=False), file)
         except BaseException:
-            with _open_files_guard:
-                _open_files.discard(file)
+            _release(file)
             raise
 
     async def write(self, job: Callable[[Connection], T]) -> T:
@@ -128,8 +120,7 @@ class Database:
             self._reads.put(None)
         for thread in self._threads:
             thread.join()
-        with _open_files_guard:
-            _open_files.discard(self._file)
+        _release(self._file)
 
     def _submit(self, waiting: _Queue, run: Callable[[Connection], T]) -> "Future[T]":
         answer: Future[T] = Future()
@@ -206,6 +197,28 @@ def _run_in_savepoint(conn: Connection, job: _Job) -> tuple[_Job, Any, BaseExcep
         conn.info[_CHANGED] = changed  # jobs of the same commit may have changed something
         return job, None, _named(error)
     return job, result, None
+
+
+def _claimed(url: URL) -> str | None:
+    """The SQLite file that nobody else in this process has open; None for PostgreSQL."""
+    if url.get_backend_name() != SQLITE:
+        return None
+    if not url.database:
+        raise UsageError(f"{url}: name a file, as sqlite:///folder/sync.db")
+    path = Path(url.database).absolute()
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} does not exist: run `sync-server init` first")
+    with _open_files_guard:
+        if str(path) in _open_files:
+            raise PermanentError(f"{path} is open already: one writing connection a file")
+        _open_files.add(str(path))
+    return str(path)
+
+
+def _release(file: str | None) -> None:
+    if file is not None:
+        with _open_files_guard:
+            _open_files.discard(file)
 
 
 def _named(error: BaseException) -> BaseException:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
 PARTNER_DEVICE_PREFIX = "partner:"  # partner calls are kept as scans of such a device
 
 metadata = MetaData()
@@ -35,6 +34,14 @@ def _replicated(name: str, *columns: Column[object] | UniqueConstraint | Index) 
         Column("hash", String(32), nullable=False),
     )
 
+
+# One row: programs that know no step of storage/migrations from this one on can't work here.
+schema_support = Table(
+    "schema_support",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("oldest", String(4), nullable=False),
+)
 
 # One row: the life of this database (DESIGN §2 generation), head revision, digest of the whole.
 state = Table(

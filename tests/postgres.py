@@ -1,0 +1,124 @@
+"""A real PostgreSQL of the tests: a temporary folder, a unix socket, gone with the session.
+
+Binaries come from the machine (`tools/setup.sh --tests` installs them). PostgreSQL refuses to run
+as root, so under root it runs as `postgres` or `nobody`.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+MISSING = "PostgreSQL is not installed: tools/setup.sh --tests installs it where apt can be used"
+WAIT_S = 60
+_numbers = count(1)
+
+
+@cache
+def binaries() -> Path | None:
+    """The folder of `initdb` and `pg_ctl`; the newest of Debian's, or what PATH has."""
+    found = [
+        *Path("/usr/lib/postgresql").glob("*/bin/initdb"),
+        *Path("/usr/pgsql").glob("bin/initdb"),
+    ]
+    if on_path := shutil.which("initdb"):
+        found.append(Path(on_path))
+    numbered = [path for path in found if (path.parent / "pg_ctl").exists()]
+    return max(numbered, key=_version, default=Path()).parent if numbered else None
+
+
+def _version(initdb: Path) -> int:
+    number = initdb.parent.parent.name
+    return int(number) if number.isdecimal() else 0
+
+
+def _unprivileged() -> str | None:
+    """Whom to run it as: nobody else but ourselves, unless we are root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    return "nobody"
+
+
+class Cluster:
+    """One PostgreSQL server in a folder; `url(name)` of a database in it."""
+
+    def __init__(self, folder: Path, bin_folder: Path) -> None:
+        self.folder = folder
+        self._bin = bin_folder
+        self._user = _unprivileged()
+        self._data = folder / "data"
+
+    def make(self) -> None:
+        if self._user is not None:
+            shutil.chown(self.folder, self._user)
+        self._run("initdb", "-D", self._data, "-U", "gatesync", "-A", "trust", "-E", "UTF8",
+                  "--locale=C.UTF-8", "--no-sync")  # fmt: skip
+        # As fast as it can be: this cluster need not outlive the machine.
+        settings = (
+            "listen_addresses = ''", f"unix_socket_directories = '{self.folder}'",
+            "fsync = off", "full_page_writes = off", "max_connections = 60",
+            "shared_buffers = 64MB", "autovacuum = off", "logging_collector = off",
+        )  # fmt: skip
+        with (self._data / "postgresql.conf").open("a") as conf:
+            conf.write("\n" + "\n".join(settings) + "\n")
+
+    def start(self) -> None:
+        log = self.folder / "log"
+        self._run("pg_ctl", "-D", self._data, "-l", log, "-w", "-t", str(WAIT_S), "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """`fast` ends sessions; `immediate` is as a power cut of the database's machine."""
+        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "-t", str(WAIT_S), "stop")
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://gatesync@/{database}?host={self.folder}"
+
+    def new_database(self) -> str:
+        """An empty database's URL."""
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(self.url(), autocommit=True) as conn:
+            conn.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        return self.url(name)
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        subprocess.run(
+            [str(self._bin / program), *map(str, arguments)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            cwd=self.folder,
+            user=self._user,
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+        )
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Starts one; `binaries()` must have found some."""
+    bin_folder = binaries()
+    assert bin_folder is not None, MISSING
+    # Not below pytest's folders: those are closed to other users, and a socket's path is short.
+    folder = Path(tempfile.mkdtemp(prefix="gs-pg-"))
+    made = Cluster(folder, bin_folder)
+    try:
+        made.make()
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
