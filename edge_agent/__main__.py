@@ -8,10 +8,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
-from shared.errors import GatesyncError
+from shared.errors import GatesyncError, RefusedError
 from shared.model import Direction
 
-EXIT_FINE, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
+EXIT_FINE, EXIT_REFUSED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     _data(enrol)
     enrol.add_argument("--server", required=True, metavar="URL")
     enrol.add_argument("--code", required=True)
+    enrol.add_argument(
+        "--again", action="store_true", help="at a new server or gate; the journal is kept"
+    )
 
     run = commands.add_parser("run", help="run the gate")
     _data(run)
@@ -73,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GatesyncError as error:
         line = " ".join(str(error).split())
         print(f"edge-agent {given.command}: {line}", file=sys.stderr)
-        return EXIT_USAGE
+        return EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_USAGE
     except BrokenPipeError:
         # Who read our output has left, as in `… | head`: no failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,7 +93,7 @@ def _dispatch(given: argparse.Namespace) -> int:
     if given.command == "enrol":
         from edge_agent.commands.enrol import enrol
 
-        return enrol(given.data, given.server, given.code)
+        return enrol(given.data, given.server, given.code, again=given.again)
     from edge_agent.config import load_config
 
     if given.command == "run":

@@ -17,7 +17,7 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import OKPKey
 
 from edge_agent.durable_file import write_whole
-from shared.errors import PermanentError, UsageError
+from shared.errors import RefusedError, UsageError
 
 IDENTITY_FILE = "identity.json"
 KEY_FILE = "device.key"
@@ -38,7 +38,7 @@ class _EdDsaOnly(jws.JWSRegistry):
 _REGISTRY = _EdDsaOnly()
 
 
-class CertificateError(PermanentError):
+class CertificateError(RefusedError):
     """The server's answer to the enrolment is not signed by the key that the code names."""
 
 

@@ -24,5 +24,9 @@ class NewerDataError(UsageError):
     """The data folder was written by a newer version of Gatesync; install that version."""
 
 
+class RefusedError(PermanentError):
+    """The other side said no, or a check failed (exit 1)."""
+
+
 class WireError(PermanentError):
     """A message from the other side that does not follow API.md."""

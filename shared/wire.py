@@ -340,9 +340,14 @@ class StatusAnswer(Answer, kw_only=True):
 
 
 class EnrolRequest(Request, kw_only=True):
+    """`certificate`: of an earlier enrolment of this key, so that the device keeps its id and what
+    its journal holds is never counted twice.
+    """
+
     code: str
     public_key: str
     name: str = ""
+    certificate: str = ""
 
 
 class EnrolAnswer(Answer, kw_only=True):

@@ -9,6 +9,7 @@ from typing import TextIO
 from urllib.parse import parse_qs, urlsplit
 
 from edge_agent import system_clock
+from edge_agent.folder import FolderLock, GateFolder
 from edge_agent.identity import (
     CertificateError,
     DeviceKey,
@@ -19,6 +20,8 @@ from edge_agent.identity import (
     load_identity,
     save_identity,
 )
+from edge_agent.parts import new_epoch
+from edge_agent.storage.journal import Journal
 from edge_agent.storage.replica import Replica
 from edge_agent.sync.pages import apply_body
 from edge_agent.sync.tokens import TokenSource
@@ -30,7 +33,7 @@ from edge_agent.sync.transport import (
 )
 from edge_agent.timekeeper import Timekeeper
 from shared import wire
-from shared.errors import PermanentError, UsageError
+from shared.errors import PermanentError, RefusedError, UsageError
 
 EXIT_FINE, EXIT_PARTLY = 0, 3
 TRIES_MAX = 5
@@ -38,7 +41,7 @@ CODE_CHARS_MAX = 200
 _REFUSED = frozenset({400, 403, 404, 409, 410, 422})
 
 
-class EnrolmentRefusedError(PermanentError):
+class EnrolmentRefusedError(RefusedError):
     """The server refused to enrol this gate."""
 
 
@@ -50,17 +53,27 @@ class Code:
     key: str | None
 
 
-def enrol(data: Path, server: str, code: str, out: TextIO = sys.stdout) -> int:
+def enrol(
+    data: Path, server: str, code: str, out: TextIO = sys.stdout, *, again: bool = False
+) -> int:
     """The exit code: 0 enrolled, 3 enrolled but the list is not here yet. Run again after being
     cut short, it goes on where it stopped.
+
+    `again`: at another server, or another gate, with the same key; the journal and the list are
+    kept, and the whole journal is offered to that server.
     """
     url, given = _parse_server(server), parse_code(code)
     replica_path = data / "replica.db"
+    if again:
+        load_identity(data)  # the line that helps, before a wrong folder is touched
+        with FolderLock(GateFolder(data)):
+            return asyncio.run(_enrol_again(data, url, given, out))
     if is_enrolled(data) and _has_list(replica_path):
         identity = load_identity(data)
         raise UsageError(
             f"{data} is already enrolled as gate {identity.gate_id} at {identity.server_url}: "
-            "use another folder, or `edge-agent run`"
+            "use another folder, `edge-agent run`, or --again to take this gate and its journal "
+            "to another server"
         )
     return asyncio.run(_enrol(data, url, given, out))
 
@@ -80,46 +93,91 @@ def parse_code(text: str) -> Code:
     return Code(codes[0], keys[0] if keys else None)
 
 
+async def _enrol_again(data: Path, url: str, code: Code, out: TextIO) -> int:
+    earlier, key = load_identity(data), DeviceKey.load(data)
+    async with HttpTransport(url, system_clock.boot_ms) as transport:
+        identity = await _exchange(url, code, key, transport, earlier)
+        if identity.event_id != earlier.event_id:
+            raise UsageError(
+                f"{data} holds the journal of the event {earlier.event_id}, and {url} serves "
+                f"{identity.event_id}: enrol into another folder"
+            )
+        await asyncio.to_thread(_keep_journal, data, identity, earlier, out)
+        return await _fetch_list(data, identity, transport, out)
+
+
+def _keep_journal(data: Path, identity: Identity, earlier: Identity, out: TextIO) -> None:
+    """First nothing counts as acknowledged, then the new identity: cut short, it is run again."""
+    replica = Replica.open(data / "replica.db")
+    try:
+        replica.forget_acks()
+    finally:
+        replica.close()
+    save_identity(data, identity)
+    journal = Journal.open(data / "journal.db", new_epoch=new_epoch)
+    entries = sum(head for _, head in journal.epochs())
+    journal.close()
+    print(f"The journal is kept: its {entries} entries will be offered to this server.", file=out)
+    if identity.digest_key != earlier.digest_key:
+        print(
+            "This server has other keys than the earlier one: tickets that are out will not be "
+            "known, unless it is made anew with `sync-server init --keys`.",
+            file=sys.stderr,
+        )
+
+
 async def _enrol(data: Path, url: str, code: Code, out: TextIO) -> int:
     async with HttpTransport(url, system_clock.boot_ms) as transport:
-        identity = (
-            load_identity(data)
-            if is_enrolled(data)
-            else await _exchange(data, url, code, transport)
+        if is_enrolled(data):
+            identity = load_identity(data)
+        else:
+            key = await asyncio.to_thread(_prepare_folder, data)
+            identity = await _exchange(url, code, key, transport)
+            await asyncio.to_thread(save_identity, data, identity)
+        return await _fetch_list(data, identity, transport, out)
+
+
+async def _fetch_list(data: Path, identity: Identity, transport: Transport, out: TextIO) -> int:
+    replica = await asyncio.to_thread(Replica.open, data / "replica.db")
+    try:
+        await _first_fetch(data, identity, replica, transport, out)
+    except (UnreachableError, AnsweredError) as error:
+        print(
+            f"Enrolled as gate {identity.gate_id}, but its list could not be fetched yet "
+            f"({error}): `edge-agent run --data {data}` fetches it when the server answers.",
+            file=sys.stderr,
         )
-        replica = await asyncio.to_thread(Replica.open, data / "replica.db")
-        try:
-            await _first_fetch(data, identity, replica, transport, out)
-        except (UnreachableError, AnsweredError) as error:
-            print(
-                f"Enrolled as gate {identity.gate_id}, but its list could not be fetched yet "
-                f"({error}): `edge-agent run --data {data}` fetches it when the server answers.",
-                file=sys.stderr,
-            )
-            return EXIT_PARTLY
-        finally:
-            replica.close()
+        return EXIT_PARTLY
+    finally:
+        replica.close()
     gate = await asyncio.to_thread(_gate_name, replica, identity)
     print(f"Enrolled as gate {gate} ({identity.gate_id}), device {identity.device_id}.", file=out)
     return EXIT_FINE
 
 
-async def _exchange(data: Path, url: str, code: Code, transport: Transport) -> Identity:
-    """Spend the code. The key is durable before, so that nothing that was granted gets lost."""
-    key = await asyncio.to_thread(_prepare_folder, data)
+async def _exchange(
+    url: str, code: Code, key: DeviceKey, transport: Transport, earlier: Identity | None = None
+) -> Identity:
+    """Spend the code. The key is durable before, so that nothing that was granted gets lost: asked
+    again with the same key, the server gives the same answer.
+    """
     name = socket.gethostname()
-    request = wire.EnrolRequest(code=code.code, public_key=key.public_text, name=name)
+    request = wire.EnrolRequest(
+        code=code.code,
+        public_key=key.public_text,
+        name=name,
+        certificate="" if earlier is None else earlier.certificate,
+    )
     try:
         answer = await transport.enrol(request)
     except UnreachableError as error:
         raise UsageError(
-            f"nothing was enrolled: {error}; check the address and that `sync-server serve` runs"
+            f"nothing was enrolled: {error}; check the address and that `sync-server serve` runs, "
+            "then run this again with the same code"
         ) from error
     except AnsweredError as error:
         raise _refusal(url, error) from error
-    identity = _checked(answer, key, code, url, name)
-    await asyncio.to_thread(save_identity, data, identity)
-    return identity
+    return _checked(answer, key, code, url, name)
 
 
 def _prepare_folder(data: Path) -> DeviceKey:

@@ -173,6 +173,12 @@ class Replica:
             )
             self._conn.execute("UPDATE state SET reference_version = reference_version + 1")
 
+    def forget_acks(self) -> None:
+        """Believe no acknowledgement any more: everything is offered anew."""
+        with self._lock, sqlite_file.transaction(self._conn):
+            self._conn.execute("DELETE FROM acks")
+            self._conn.execute("UPDATE state SET reference_version = reference_version + 1")
+
     # --- inside a transaction ---------------------------------------------------------------
 
     def _begin_building(self, generation: str | None) -> None:
@@ -203,8 +209,8 @@ class Replica:
 
     def _go_live(self, old: str, old_generation: str | None, generation: str) -> None:
         new = _other(old)
-        if old_generation is not None and generation != old_generation:
-            self._keep_known_bad(old, new)
+        if old_generation is not None:
+            self._keep_known_bad(old, new, same_life=generation == old_generation)
         self._conn.execute(
             "UPDATE state SET live = ?, generation = building_generation,"
             " revision = building_revision, sum = building_sum, building = 0,"
@@ -212,18 +218,22 @@ class Replica:
             (new,),
         )
 
-    def _keep_known_bad(self, old: str, new: str) -> None:
+    def _keep_known_bad(self, old: str, new: str, *, same_life: bool) -> None:
         """A server that came back older may have forgotten: what this gate knew to be revoked,
         cancelled or blocked stays refused until a newer change of that row (P4, DESIGN §5).
+
+        Within one life of the server a row with a higher revision is such a change.
         """
+        unchanged = " AND n.revision <= o.revision" if same_life else ""
         self._conn.execute(
-            f"UPDATE credentials_{new} SET status = 'revoked' WHERE credential_id IN"  # noqa: S608
-            f" (SELECT credential_id FROM credentials_{old} WHERE status = 'revoked')"
+            f"UPDATE credentials_{new} AS n SET status = 'revoked'"  # noqa: S608
+            f" FROM credentials_{old} o WHERE o.digest = n.digest"
+            f" AND o.credential_id = n.credential_id AND o.status = 'revoked'{unchanged}"
         )
         self._conn.execute(
-            f"UPDATE participants_{new} SET status = o.status"  # noqa: S608
-            f" FROM participants_{old} o WHERE o.participant_id = participants_{new}.participant_id"
-            f" AND o.status <> 'registered' AND participants_{new}.status = 'registered'"
+            f"UPDATE participants_{new} AS n SET status = o.status"  # noqa: S608
+            f" FROM participants_{old} o WHERE o.participant_id = n.participant_id"
+            f" AND o.status <> 'registered' AND n.status = 'registered'{unchanged}"
         )
 
     def _prune_acks(self) -> None:

@@ -381,6 +381,7 @@ class SyncLoop:
         session = self._session
         raised = {
             "device_revoked": session.revoked,
+            "device_unconfirmed": session.unconfirmed,
             "replica_differs": session.replica_differs,
             "card_rolled_back": session.rolled_back is not None,
             "entries_unusable": self._unusable > 0,

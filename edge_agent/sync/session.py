@@ -25,6 +25,7 @@ UPLOAD_CHECK_S = 5.0  # should a wake-up ever be missed
 TOKEN_SPARE_S = 30.0  # a token is renewed this long before its end
 REFETCH_INTERVAL_S = 3_600.0  # whole replica, after a digest that differs
 REVOKED_CHECK_S = 300.0
+UNCONFIRMED_CHECK_S = 5.0
 EMPTY_PAGE_PAUSE_S = 0.05
 BATCH_ENTRIES_MIN = 1
 SILENCE_S_MAX = 15.0  # without a word from the server, after which a time-out means offline
@@ -111,6 +112,7 @@ class Session:
     links: dict[Channel, _Link] = field(default_factory=lambda: {c: _Link() for c in Channel})
     progress: dict[str, _EpochProgress] = field(default_factory=dict)  # oldest epoch first
     revoked: bool = False
+    unconfirmed: bool = False  # the server knows this device by its certificate only
     replica_differs: bool = False  # still different after a whole fetch: an alarm
     online: bool = False
     offline_since_s: float | None = None
@@ -214,6 +216,7 @@ class Session:
         if self.generation is not None and generation != self.generation:
             self._offer_again()
         self.generation = generation
+        self.unconfirmed = False
         if revoked:
             self._revoke(now_s)
         else:
@@ -271,6 +274,8 @@ class Session:
             self._missed(failure, now_s)
         if failure.code == "device_revoked":
             self._revoke(now_s)
+        elif failure.code == "device_adopted":
+            self._await_confirmation(now_s)
         if channel is Channel.DOWN and failure.status in {409, 410}:
             self._afresh = True  # the server does not know our cursor any more
         if channel is Channel.UP and failure.status == 413:
@@ -333,6 +338,16 @@ class Session:
         """Another server database: it may hold nothing of ours. What it has, it will know."""
         for progress in self.progress.values():
             progress.through = 0
+
+    def _await_confirmation(self, now_s: float) -> None:
+        """The server has forgotten this device, and perhaps what it sent: everything is offered at
+        once; lists come when an operator has confirmed it. Until then the gate decides on with the
+        list that it has.
+        """
+        if not self.unconfirmed:
+            self._offer_again()
+        self.unconfirmed = True
+        self.links[Channel.DOWN].not_before_s = now_s + UNCONFIRMED_CHECK_S
 
     def _revoke(self, now_s: float) -> None:
         """No more lists for this device; what it still uploads waits for an operator."""

@@ -8,6 +8,7 @@ from edge_agent.timekeeper import Timekeeper
 
 ASSERTION_LIVES_S = 240
 WRONG_BY_MS = 2_000  # Date has whole seconds
+BAD_REQUEST, UNAUTHORIZED = 400, 401
 
 
 class TokenSource:
@@ -33,9 +34,24 @@ class TokenSource:
             if error.failure.status not in {400, 401} or date_ms is None:
                 raise
             if abs(date_ms - now_ms) < WRONG_BY_MS:
-                raise
+                return await self._ask_forgotten(now_ms, error)
             self._date_minus_boot_ms = date_ms - self._timekeeper.boot_ms()
-            return await self._ask(date_ms)
+            try:
+                return await self._ask(date_ms)
+            except AnsweredError as second:
+                return await self._ask_forgotten(date_ms, second)
+
+    async def _ask_forgotten(self, now_ms: int, refused: AnsweredError) -> float:
+        """A server that came back from an old backup, or from nothing but its keys, does not know
+        this device: show it the certificate that it signed (DESIGN §5).
+        """
+        if refused.failure.status != UNAUTHORIZED:
+            raise refused
+        try:
+            return await self._ask(now_ms, self._identity.certificate)
+        except AnsweredError as error:
+            # A server before this way was known refuses the field: its first word stands.
+            raise refused if error.failure.status == BAD_REQUEST else error from refused
 
     def _best_now_ms(self) -> int:
         moment, quality = self._timekeeper.now()
@@ -43,7 +59,7 @@ class TokenSource:
             return self._timekeeper.boot_ms() + self._date_minus_boot_ms
         return moment.at_ms
 
-    async def _ask(self, now_ms: int) -> float:
+    async def _ask(self, now_ms: int, certificate: str | None = None) -> float:
         assertion = self._key.assertion(
             self._identity.device_id,
             self._identity.event_id,
@@ -51,6 +67,6 @@ class TokenSource:
             lives_s=ASSERTION_LIVES_S,
             jti=secrets.token_urlsafe(16),
         )
-        answer = await self._transport.token(assertion)
+        answer = await self._transport.token(assertion, certificate)
         self.token = answer.access_token
         return float(answer.expires_in)

@@ -75,7 +75,7 @@ class PageBody:
 class Transport(Protocol):
     """One exchange a call. Raises UnreachableError or AnsweredError, never a library's error."""
 
-    async def token(self, assertion: str) -> wire.TokenAnswer: ...
+    async def token(self, assertion: str, certificate: str | None) -> wire.TokenAnswer: ...
 
     async def changes(self, token: str, cursor: str | None, wait_s: int) -> PageBody: ...
 
@@ -122,12 +122,14 @@ class HttpTransport:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def token(self, assertion: str) -> wire.TokenAnswer:
+    async def token(self, assertion: str, certificate: str | None = None) -> wire.TokenAnswer:
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "client_assertion": assertion,
         }
+        if certificate is not None:
+            form["certificate"] = certificate
         body, _ = await self._exchange("POST", "oauth/token", data=form)
         return _decode(body, wire.TokenAnswer)
 

@@ -24,7 +24,12 @@ from sync_server.identity import devices
 from sync_server.identity.devices import EnrolmentFault, NewDevice
 from sync_server.identity.keys import check_public_key, to_base64url
 from sync_server.identity.rights import Right
-from sync_server.identity.tokens import certificate, certificate_content
+from sync_server.identity.tokens import (
+    InvalidTokenError,
+    certificate,
+    certificate_content,
+    read_certificate,
+)
 from sync_server.stream.head_watch import wait_until
 from sync_server.sync.changes import ChangesPage, changes_page
 from sync_server.sync.ingest import Ingested, ingest
@@ -53,7 +58,7 @@ async def enrol(call: Call) -> web.StreamResponse:
         check_public_key(request.public_key)
     except ValueError as error:
         raise invalid("publicKey", "Give the 32 bytes of an Ed25519 key as base64url.") from error
-    new = NewDevice(str(uuid.uuid4()), request.public_key, request.name.strip())
+    new = NewDevice(_id_for(call, request), request.public_key, request.name.strip())
     device = await services.database.write(
         lambda conn: devices.enrol(conn, request.code, new, call.received_ms)
     )
@@ -80,6 +85,22 @@ async def enrol(call: Call) -> web.StreamResponse:
     return json_response(answer, 201)
 
 
+def _id_for(call: Call, request: EnrolRequest) -> str:
+    """A new id, or that of an earlier enrolment of this key that our own key signed: a database
+    that has forgotten the device must not count its journal under another name.
+    """
+    services = call.services
+    if request.certificate:
+        try:
+            earlier = read_certificate(services.keys, request.certificate, services.event_id)
+        except InvalidTokenError:
+            pass  # of a server with other keys: it is a stranger's, and its id too
+        else:
+            if earlier.public_key == request.public_key:
+                return earlier.device_id
+    return str(uuid.uuid4())
+
+
 def _slow_down(call: Call, address: str) -> None:
     wait_s = call.services.enrol_failures.wait_s(address, call.services.monotonic_s())
     if wait_s:
@@ -91,7 +112,6 @@ async def changes(call: Call) -> web.StreamResponse:
 
     The watch is taken before the read, so no commit in between goes unheard.
     """
-    _refuse_revoked(call)
     query: ChangesQuery = call.query
     if not 0 <= query.wait <= 3_600:
         raise invalid("wait", "wait is in seconds, 0 to 55.")
@@ -100,10 +120,12 @@ async def changes(call: Call) -> web.StreamResponse:
     services = call.services
     until_s = services.monotonic_s() + min(query.wait, limits.WAIT_S_MAX)
 
-    def job(conn: Connection) -> ChangesPage | None:
+    def job(conn: Connection) -> ChangesPage:
         device = devices.find_device(conn, call.person.caller_id)
         if device is None or device.revoked:
-            return None
+            raise _revoked()
+        if device.adopted:
+            raise _adopted()
         return changes_page(conn, call.person.caller_id, query.cursor, query.limit)
 
     while True:
@@ -112,8 +134,6 @@ async def changes(call: Call) -> web.StreamResponse:
             page = await services.database.read(job)
         except WireError as error:
             raise invalid("cursor", str(error)) from error
-        if page is None:
-            raise _revoked()
         left_s = until_s - services.monotonic_s()
         if page.lines or page.more or left_s <= 0 or services.heads.closing:
             return await _page(call, page)
@@ -207,6 +227,15 @@ def _refuse_revoked(call: Call) -> None:
 def _revoked() -> ApiError:
     return ApiError(
         403, "device_revoked", "This device was revoked: enrol it anew, or keep it away."
+    )
+
+
+def _adopted() -> ApiError:
+    return ApiError(
+        403,
+        "device_adopted",
+        "This server had forgotten this device and knows it by its certificate: it may upload, "
+        "and gets lists once an operator confirms it.",
     )
 
 

@@ -19,7 +19,13 @@ from sync_server.identity import callers, devices, people, sessions
 from sync_server.identity.keys import check_public_key
 from sync_server.identity.rights import Right, Role
 from sync_server.identity.throttle import Throttle
-from sync_server.identity.tokens import InvalidTokenError, check_assertion, claimed_device
+from sync_server.identity.tokens import (
+    Granted,
+    InvalidTokenError,
+    check_assertion,
+    claimed_device,
+    read_certificate,
+)
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -45,6 +51,7 @@ class TokenForm(msgspec.Struct):
     client_id: str | None = None
     client_secret: str | None = None
     scope: str | None = None
+    certificate: str | None = None  # of a device's enrolment, where this server has forgotten it
 
 
 async def sign_in(call: Call) -> web.StreamResponse:
@@ -131,18 +138,30 @@ async def _device_subject(call: Call, form: TokenForm) -> str:
         raise invalid("client_assertion_type", f"It must be {ASSERTION_TYPE}.")
     device_id = claimed_device(assertion)
     device = await services.database.read(lambda conn: devices.find_device(conn, device_id))
-    if device is None or device.public_key is None:
+    granted: Granted | None = None
+    if device is None and form.certificate is not None:
+        granted = read_certificate(services.keys, form.certificate, services.event_id)
+    public_key = device.public_key if device is not None else None
+    if granted is not None and granted.device_id == device_id:
+        public_key = granted.public_key
+    if public_key is None:
         raise InvalidTokenError("There is no such device.")
     proof = check_assertion(
-        assertion, check_public_key(device.public_key), _audiences(call), call.received_ms
+        assertion, check_public_key(public_key), _audiences(call), call.received_ms
     )
-    fresh = await services.database.write(
-        lambda conn: devices.use_assertion(conn, proof, call.received_ms)
-    )
-    if not fresh:
+
+    def job(conn: Connection) -> bool:
+        fresh = devices.use_assertion(conn, proof, call.received_ms)
+        if fresh and granted is not None:
+            devices.adopt(conn, granted, call.received_ms)
+        return fresh
+
+    if not await services.database.write(job):
         raise InvalidTokenError("This assertion was used before: make a new one each time.")
+    if granted is not None:
+        services.live.gate_news()
     # A revoked device gets a token too: all it opens is the quarantine of its uploads (DESIGN §5).
-    return device.device_id
+    return device_id
 
 
 async def _service_subject(call: Call, form: TokenForm) -> str:

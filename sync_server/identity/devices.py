@@ -4,16 +4,17 @@ Every function is one job inside a transaction.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from shared.limits import ENROLMENT_CODE_TTL_S
-from sync_server.identity.tokens import Assertion
+from sync_server.identity.tokens import Assertion, Granted
 from sync_server.storage import revisions, schema
 from sync_server.storage.history import record_change
+from sync_server.stream.outbox import emit
 
 
 class EnrolmentFault(Enum):
@@ -49,6 +50,10 @@ class Device:
     def revoked(self) -> bool:
         return self.state == "revoked"
 
+    @property
+    def adopted(self) -> bool:
+        return self.state == "adopted"
+
 
 def hash_code(code: str) -> str:
     """Codes are stored hashed; case, spaces and hyphens don't matter to who types one."""
@@ -79,16 +84,39 @@ class NewDevice:
     name: str
 
 
+def find_by_key(conn: Connection, public_key: str) -> Device | None:
+    """The device that holds this key: it keeps its id however often it is enrolled."""
+    devices = schema.devices
+    found = conn.execute(
+        select(devices.c.device_id)
+        .where(devices.c.public_key == public_key)
+        .order_by(devices.c.enrolled_ms.desc())
+        .limit(1)
+    ).scalar()
+    return None if found is None else find_device(conn, found)
+
+
 def enrol(conn: Connection, code: str, new: NewDevice, now_ms: int) -> Device | EnrolmentFault:
-    """Exchange a code for a device at the code's gate; a code works once."""
+    """Exchange a code for a device at the code's gate.
+
+    A code works for one key: asked again within its life, because the answer was lost, it gives
+    that device again. A key that was enrolled before keeps its device, so that its journal is not
+    counted twice; a device that was revoked is let in again, and what waits in quarantine waits on.
+    """
     codes = schema.enrolments
     row = conn.execute(select(codes).where(codes.c.code_hash == hash_code(code))).first()
     if row is None:
         return EnrolmentFault.UNKNOWN
+    earlier = find_by_key(conn, new.public_key)
     if row.used_ms is not None:
-        return EnrolmentFault.USED  # even for the same key: who saw the code learns nothing by it
+        mine = earlier is not None and earlier.device_id == row.device_id
+        if earlier is None or not mine or earlier.revoked or row.expires_ms <= now_ms:
+            return EnrolmentFault.USED
+        return earlier
     if row.expires_ms <= now_ms:
         return EnrolmentFault.EXPIRED
+    if earlier is not None:
+        new = replace(new, device_id=earlier.device_id)
     conn.execute(
         update(codes)
         .where(codes.c.code_hash == row.code_hash)
@@ -97,23 +125,45 @@ def enrol(conn: Connection, code: str, new: NewDevice, now_ms: int) -> Device | 
     device = Device(
         new.device_id, new.name or row.gate_id, row.gate_id, new.public_key, state="active"
     )
-    revisions.upsert(
-        conn,
-        schema.devices,
-        {
-            "device_id": device.device_id,
-            "name": device.name,
-            "gate_id": device.gate_id,
-            "public_key": device.public_key,
-            "state": device.state,
-            "epoch": None,
-            "contiguous_through": 0,
-            "enrolled_ms": now_ms,
-            "quarantined": False,
-        },
-    )
-    assign_gate(conn, device.device_id, device.gate_id, now_ms)
+    if earlier is None:
+        _add(conn, device, now_ms)
+    else:
+        again = {"name": device.name, "gate_id": device.gate_id, "state": device.state}
+        change_device(conn, device.device_id, again, now_ms)
     return device
+
+
+def adopt(conn: Connection, granted: Granted, now_ms: int) -> Device:
+    """Take in a device that this server's key enrolled and this database has forgotten (a backup
+    was restored, or the database was lost): it may upload, and gets lists once an operator
+    confirms it.
+    """
+    held = find_device(conn, granted.device_id)
+    if held is not None:
+        return held
+    device = Device(
+        granted.device_id, granted.gate_id, granted.gate_id, granted.public_key, state="adopted"
+    )
+    _add(conn, device, granted.enrolled_ms)
+    about = {"deviceId": device.device_id, "gateId": device.gate_id}
+    emit(conn, [("device.adopted", about)], now_ms)
+    return device
+
+
+def _add(conn: Connection, device: Device, enrolled_ms: int) -> None:
+    row = {
+        "device_id": device.device_id,
+        "name": device.name,
+        "gate_id": device.gate_id,
+        "public_key": device.public_key,
+        "state": device.state,
+        "epoch": None,
+        "contiguous_through": 0,
+        "enrolled_ms": enrolled_ms,
+        "quarantined": False,
+    }
+    revisions.upsert(conn, schema.devices, row)
+    assign_gate(conn, device.device_id, device.gate_id, enrolled_ms)
 
 
 def assign_gate(conn: Connection, device_id: str, gate_id: str, now_ms: int) -> None:

@@ -142,6 +142,30 @@ def certificate_content(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a certificate of ours says of a device."""
+
+    device_id: str
+    public_key: str
+    gate_id: str
+    enrolled_ms: int
+
+
+def read_certificate(keys: ServerKeys, text: str, event_id: str) -> Granted:
+    """Believe an enrolment certificate that this server's key signed, for this event."""
+    if len(text) > _TOKEN_CHARS_MAX:
+        raise InvalidTokenError("The certificate is too long.")
+    claims = _verified(text, _signing_key(keys), "gatesync-device+jwt")
+    named = [claims.get(name) for name in ("deviceId", "publicKey", "gateId", "eventId")]
+    if not all(isinstance(value, str) and value for value in named):
+        raise InvalidTokenError("The certificate is of another kind.")
+    device_id, public_key, gate_id, of_event = map(str, named)
+    if of_event != event_id:
+        raise InvalidTokenError("The certificate is for another event.")
+    return Granted(device_id, public_key, gate_id, int(_seconds(claims, "iat") * 1_000))
+
+
 def _signing_key(keys: ServerKeys) -> OKPKey:
     return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(keys.private))
 
