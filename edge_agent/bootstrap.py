@@ -10,7 +10,7 @@ import signal
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -24,8 +24,9 @@ from edge_agent.identity import DeviceKey, load_identity
 from edge_agent.kiosk.screens import decision_frame
 from edge_agent.kiosk.web import KioskWeb
 from edge_agent.parts import GateParts
-from edge_agent.ports import Outcome, Reader, ReaderHealth, Sighting
-from edge_agent.readers.camera import CameraReader
+from edge_agent.ports import Outcome, Sighting
+from edge_agent.readers.plugins import Readers, make_readers
+from edge_agent.readers.typed import TypedReader
 from edge_agent.sync.loop import SyncLoop
 from edge_agent.sync.report import GateHealth
 from edge_agent.sync.transport import HttpTransport
@@ -52,8 +53,9 @@ class Running:
         self._sighted = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._status: dict[str, Any] = {}
-        self._readers: list[Reader] = [CameraReader(config.camera)]
-        self._health = Health(parts, self._reader_health)
+        self._typed_codes = TypedReader()
+        self._readers = Readers([*make_readers(config), self._typed_codes], self._emit_from_thread)
+        self._health = Health(parts, self._readers.health)
         self._transport = HttpTransport(parts.identity.server_url, parts.time.boot_ms)
         self._sync = SyncLoop(
             identity=parts.identity,
@@ -64,7 +66,7 @@ class Running:
             transport=self._transport,
             on_lane=self._on_lane,
             monotonic_s=system_clock.monotonic_s,
-            health=lambda: GateHealth(self._reader_health(), self._health.disk()),
+            health=lambda: GateHealth(self._readers.health(), self._health.disk()),
             version=version,
         )
         self._health.sync = self._sync.state
@@ -82,13 +84,13 @@ class Running:
                 group.create_task(self._watch("health", self._keep_status))
                 group.create_task(self._watch("tidy", self._tidy))
                 group.create_task(self._watch("sync", self._sync.run))
-                for reader in self._readers:
-                    group.create_task(self._watch(reader.name, partial(reader.run, self._emit)))
+                self._readers.start()
                 group.create_task(self._announce(address, announce))
         finally:
             await self._stop()
 
     async def _stop(self) -> None:
+        await asyncio.to_thread(self._readers.stop)
         await self._control.stop()
         await self._kiosk.stop()
         await self._transport.aclose()
@@ -112,6 +114,10 @@ class Running:
 
     async def _on_lane(self, job: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._thread, job)
+
+    def _emit_from_thread(self, sighting: Sighting) -> None:
+        with suppress(RuntimeError):  # the loop has closed: the agent is ending
+            self._loop.call_soon_threadsafe(self._emit, sighting)
 
     def _emit(self, sighting: Sighting) -> None:
         """From a reader. When the lane can't keep up, the oldest is dropped: it has left."""
@@ -138,7 +144,7 @@ class Running:
     async def _present(
         self, code: str, direction: Direction | None, *, dry_run: bool = False
     ) -> dict[str, Any]:
-        sighting = Sighting("typed", code, None, self._parts.time.boot_ms(), "typed")
+        sighting = self._typed_codes.take(code)
         outcome = await self._on_lane(
             lambda: self._parts.lane.present(sighting, direction, dry_run=dry_run)
         )
@@ -159,9 +165,6 @@ class Running:
             return await self._present(question.code, question.direction, dry_run=question.dry_run)
         sync = self._sync.state()
         return await asyncio.to_thread(self._health.status, sync)
-
-    def _reader_health(self) -> list[ReaderHealth]:
-        return [reader.health() for reader in self._readers]
 
     def _state(self) -> dict[str, Any]:
         return self._health.kiosk(self._status)

@@ -57,7 +57,13 @@ class Health:
 
     def readers(self) -> list[dict[str, Any]]:
         return [
-            {"name": r.name, "state": r.state, "detail": r.detail, "figures": r.figures}
+            {
+                "name": r.name,
+                "state": r.state,
+                "detail": r.detail,
+                "figures": r.figures,
+                "advice": r.advice,
+            }
             for r in self._readers()
         ]
 

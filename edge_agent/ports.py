@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -12,29 +12,50 @@ from shared.model import Decision, Moment
 class Sighting(msgspec.Struct, frozen=True):
     """Something a reader saw. `boot_ms` is CLOCK_BOOTTIME in milliseconds."""
 
-    kind: str  # "qr" | "beacon" | "typed"
+    kind: str  # "qr" (camera, hand scanner) | "beacon" | "typed"
     payload: str
     strength: float | None
     boot_ms: int
     source: str
 
 
+Emit = Callable[[Sighting], None]
+"""Takes a sighting from a reader: never blocks, never raises."""
+
+ReaderState = Literal["running", "waiting", "missing", "failed", "off"]
+"""running: it sees. waiting: it would see, but nothing is there (yet). missing: its device is not
+there, tried again by itself. failed: there, but of no use, tried again by itself. off: switched off.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ReaderHealth:
-    """A reader's state: `running | waiting | missing | failed | off`, in plain words, with figures."""
+    """How a reader is, in one plain line, what a person can do about it, and figures."""
 
     name: str
-    state: str
+    state: str  # a ReaderState
     detail: str = ""
     figures: dict[str, float] = field(default_factory=dict)
+    advice: str = ""
 
 
 class Reader(Protocol):
-    """Sees credentials until cancelled; a fault of its own shows in `health`, never as an end."""
+    """Sees credentials. `tests/contracts/test_reader.py` holds each reader to this:
+
+    - `run` sees until it is cancelled, then lets go of its device at once; it can be run again.
+    - What goes wrong outside (device gone, wrong, in use, silent) is no end and no exception: it
+      shows in `health`, and `run` tries again by itself, each wait bounded.
+    - Sightings carry the reader's name as `source` and CLOCK_BOOTTIME of when it was seen; what is
+      still in view is one sighting; control characters are no part of a payload.
+    - `health` answers at once, from any thread, before, during and after `run`.
+
+    Each reader has a thread and an event loop of its own (`readers.host`), so one that blocks or
+    dies never holds up another.
+    """
 
     name: str
 
-    async def run(self, emit: Callable[[Sighting], None]) -> None: ...
+    async def run(self, emit: Emit) -> None: ...
 
     def health(self) -> ReaderHealth: ...
 

@@ -15,7 +15,7 @@ from edge_agent.readers.view_filter import ViewFilter
 from shared.credentials import looks_like_ours
 
 if TYPE_CHECKING:
-    from edge_agent.readers.sources import Gray
+    from edge_agent.readers.frames import Gray
 
 EXIT_FINE, EXIT_UNREADABLE = 0, 2
 _BUDGET_MS = 1000.0
@@ -138,7 +138,8 @@ def _read_video(path: Path, printer: _Printer) -> int:
 
 
 def _read_live(source: str, printer: _Printer) -> int:
-    from edge_agent.readers.sources import Frame, open_source
+    from edge_agent.readers.frames import Frame
+    from edge_agent.readers.sources import open_source
 
     items = open_source(source)
     first = next(items)

@@ -31,6 +31,8 @@ _RESTART_S_MIN, _RESTART_S_MAX = 0.2, 10.0
 _STEADY_S = 30.0
 """A child that lived so long was fine: the next one starts without delay."""
 
+_ADVICE = "If this goes on, unplug the camera and plug it in again, or run tools/setup.sh."
+
 
 class CameraReader:
     """Emits a sighting for each of our codes that comes into view. Implements `ports.Reader`."""
@@ -67,7 +69,7 @@ class CameraReader:
             lived_s = system_clock.monotonic_s() - started_s
             pause_s = _RESTART_S_MIN if lived_s > _STEADY_S else pause_s
             self._restarts += 1
-            self._beat = Beat("failed", f"{fate} It is started again.", {})
+            self._beat = Beat("failed", f"{fate} It is started again.", {}, advice=_ADVICE)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _RESTART_S_MAX)
 
@@ -79,7 +81,8 @@ class CameraReader:
             "foreign_codes": float(self._foreign_codes),
             "restarts": float(self._restarts),
         }
-        return ReaderHealth(self.name, self._beat.state, self._beat.detail, figures)
+        beat = self._beat
+        return ReaderHealth(self.name, beat.state, beat.detail, figures, beat.advice)
 
     async def _one_child(self, emit: Callable[[Sighting], None]) -> str:
         """Start a child and listen until it ends or falls silent; say in a sentence why."""

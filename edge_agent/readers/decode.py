@@ -13,7 +13,6 @@ process, see `worker`.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy.typing as npt
 import zxingcpp
 
 from edge_agent import system_clock
+from edge_agent.readers.payload import clean
 
 # Typed loosely: zxing-cpp and zbar ship no types, and OpenCV's differ between its versions 4 and 5.
 Gray = npt.NDArray[np.uint8]
@@ -35,8 +35,6 @@ _PIXELS_MAX = 2_500_000
 """A larger picture is shrunk to about 1280 pixels first; a camera at 1080p is not."""
 _SMALL_PX = 400
 """A picture narrower than this is not halved: its modules would melt."""
-_PAYLOAD_BYTES_MAX = 4296
-"""The most letters that a QR code can hold (ISO/IEC 18004, version 40-L, alphanumeric)."""
 
 _QR: Any = zxingcpp.BarcodeFormat.QRCode
 # One core is all that a gate gives the camera; OpenCV would take every one.
@@ -80,21 +78,6 @@ def _tries(gray: Gray) -> Iterator[tuple[str, Try]]:
     if min(gray.shape) >= _SMALL_PX:
         yield from _TRIES_HALF
     yield from _TRIES_FULL
-
-
-def clean(payload: bytes) -> bytes:
-    r"""Strip what decoders and scanners add: ECI (`\000026`) or symbology (`]Q1`) prefixes, a
-    byte order mark, white space and control characters at both ends; inside as well where the
-    payload looks like ours, which is plain letters (a foreign GS1 code needs its separators).
-    """
-    payload = _PREFIX.sub(b"", payload[:_PAYLOAD_BYTES_MAX])
-    payload = _SUFFIX.sub(b"", payload)
-    return _CONTROLS.sub(b"", payload) if payload.startswith(b"GS") else payload
-
-
-_PREFIX = re.compile(rb"^(?:\s|[\x00-\x1f\x7f]|\xef\xbb\xbf|\\[0-9]{6}|\]Q[0-9])*")
-_SUFFIX = re.compile(rb"(?:\s|[\x00-\x1f\x7f])*\Z")
-_CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 def _zxing(gray: Gray, binarizer: Any = zxingcpp.Binarizer.LocalAverage) -> list[bytes]:

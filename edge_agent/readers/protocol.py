@@ -31,6 +31,8 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     figures: dict[str, float]
     position: str = ""
     """Where in a folder or video the child is, so that its successor goes on after it."""
+    advice: str = ""
+    """What a person can do about it."""
 
 
 Message = Seen | Beat

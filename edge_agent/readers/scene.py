@@ -7,7 +7,7 @@ differs from what the camera saw during the last ten seconds or so (FINDINGS §1
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,9 +24,31 @@ _CHANGED_LEVELS = 14.0
 """A cell of the thumbnail differs when it is this many grey levels off; noise averages to ±2."""
 _CHANGED_CELLS = 4
 """Cells of 32×18 that must differ: at 1280×720 about 80×80 pixels, the smallest readable code."""
-_DARK_LEVEL, _BRIGHT_LEVEL = 8.0, 247.0
+_DARK_LEVEL = 28.0
+"""Black of a camera in limited range is 16; a covered lens adds a little noise."""
+_WHITE_LEVEL, _WHITE_SHARE = 248.0, 0.75
+_PLAIN_LEVELS = 1.2
+"""A thumbnail with less spread is one shade: a covered lens, or a camera without a sensor."""
 _FROZEN_FRAMES = 45
 """Frames identical to the last bit: a real sensor's noise never repeats (3 s at 15 a second)."""
+_TROUBLED_FRAMES = 15
+"""A phone held to the lens darkens one frame, not a second of them."""
+
+
+class Trouble(NamedTuple):
+    """What is wrong with the picture, and what a person can do."""
+
+    detail: str
+    advice: str
+
+
+BLACK = Trouble("The picture is black.", "Take what covers the lens away, or put the light on.")
+WHITE = Trouble("The picture is white, overexposed.", "Turn the camera away from the light.")
+PLAIN = Trouble("The picture is all one shade.", "Clean the lens and look whether it is covered.")
+FROZEN = Trouble(
+    "The picture is frozen: the same frame comes again and again.",
+    "The camera is opened anew by itself; if this goes on, unplug it and plug it in again.",
+)
 
 
 class Scene:
@@ -39,12 +61,13 @@ class Scene:
         self._last_ms = 0
         self._last_print = 0
         self._same_frames = 0
-        self._level = 128.0
+        self._suspected: Trouble | None = None
+        self._suspected_frames = 0
 
     def look(self, gray: Gray, at_ms: int) -> bool:
         """Take in a frame that the first try did not read; true if the slow tries are due."""
         thumb = np.asarray(cv2.resize(gray, _THUMB_PX, interpolation=cv2.INTER_AREA), np.float32)
-        self._level = float(thumb.mean())
+        self._suspect(_trouble_of(thumb))
         self._note_frozen(gray)
         changed = self._changed(thumb, at_ms)
         self._misses += 1
@@ -55,21 +78,20 @@ class Scene:
         self._slow_ms = at_ms
         return True
 
-    def hit(self) -> None:
-        """A code was read."""
+    def hit(self, gray: Gray) -> None:
+        """A code was read: the picture is good, but it may still be an old one."""
         self._misses = 0
-        self._same_frames = 0
-        self._level = 128.0
+        self._suspect(None)
+        self._note_frozen(gray)
 
-    def trouble(self) -> str:
-        """What is wrong with the picture in one sentence, or nothing."""
-        if self._level < _DARK_LEVEL:
-            return "The picture is black: is the lens covered or the room dark?"
-        if self._level > _BRIGHT_LEVEL:
-            return "The picture is white: the camera looks into a light."
-        if self._same_frames >= _FROZEN_FRAMES:
-            return "The picture is frozen: the camera sends the same frame again and again."
-        return ""
+    def trouble(self) -> Trouble | None:
+        if self._suspected is not None and self._suspected_frames >= _TROUBLED_FRAMES:
+            return self._suspected
+        return FROZEN if self._same_frames >= _FROZEN_FRAMES else None
+
+    def _suspect(self, trouble: Trouble | None) -> None:
+        self._suspected_frames = self._suspected_frames + 1 if trouble is self._suspected else 1
+        self._suspected = trouble
 
     def _note_frozen(self, gray: Gray) -> None:
         print_ = hash(gray[::16].tobytes())
@@ -86,3 +108,11 @@ class Scene:
         self._background = self._background + np.float32(share) * (thumb - self._background)
         self._last_ms = at_ms
         return int((difference > _CHANGED_LEVELS).sum()) >= _CHANGED_CELLS
+
+
+def _trouble_of(thumb: npt.NDArray[np.float32]) -> Trouble | None:
+    if float(thumb.max()) < _DARK_LEVEL:
+        return BLACK
+    if float((thumb > _WHITE_LEVEL).mean()) > _WHITE_SHARE:
+        return WHITE
+    return PLAIN if float(thumb.std()) < _PLAIN_LEVELS else None

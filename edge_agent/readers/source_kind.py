@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["off", "camera", "stream", "folder", "image", "video"]
+Kind = Literal["off", "camera", "pi", "stream", "folder", "image", "video"]
+
+_PI = re.compile(r"(?:pi|libcamera)(?::[0-9])?")
 
 IMAGE_ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".pgm", ".tif", ".tiff"))
 
@@ -19,6 +22,8 @@ def source_kind(source: str) -> Kind:
         return "off"
     if source.isdecimal():
         return "camera"
+    if _PI.fullmatch(source):
+        return "pi"
     if "://" in source:
         return "stream"
     path = Path(source)

@@ -1,5 +1,7 @@
 """Where frames come from: camera, stream, video file, folder of images. Runs in the child.
 
+Cameras and streams are in `live`, the Raspberry Pi's own camera in `pi_camera`.
+
 Each source is an endless generator of frames and notices, driven by one capture thread. None
 raises for a source that is missing, broken or over: it says so in a notice and goes on trying.
 A blocked driver blocks its generator; `worker` notices and has the process replaced.
@@ -9,64 +11,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-# Read by OpenCV when it loads: quiet, no picture beyond 100 megapixels (a decompression bomb
-# in an image folder), MJPEG as the Pi's `rpicam-vid` sends it over tcp, RTSP over TCP.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000")
-
-import cv2
-import numpy as np
-import numpy.typing as npt
 
 from edge_agent import system_clock
-from edge_agent.readers.protocol import State
+from edge_agent.readers.frames import Frame, Gray, Item, Notice, cv2, np, to_gray
+from edge_agent.readers.live import live_frames
+from edge_agent.readers.pi_camera import pi_frames
 from edge_agent.readers.source_kind import IMAGE_ENDINGS, source_kind
 
-Gray = npt.NDArray[np.uint8]
-
-WIDTH_PX, HEIGHT_PX, FRAMES_S = 1280, 720, 15
-"""What is asked of a camera: FINDINGS §1 found no gain in more."""
 IMAGE_SHOWN_S = 1.0
 """How long a folder's image is in view (API §1: about a second)."""
 _IMAGE_FRAMES = 5
 _IMAGE_BYTES_MAX = 64_000_000
 _FOLDER_POLL_S = 0.5
-_RETRY_S_MIN, _RETRY_S_MAX = 2.0, 10.0
-_STREAM_TIMEOUT_MS = 5000
-_FRAME_LOST_MAX = 10
-"""Reads without a picture, one after the other, before a camera counts as lost."""
+_IMAGE_ADVICE = "Save the picture as PNG or JPEG."
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One picture. `still` names the showing of an image, which is decoded only once."""
-
-    gray: Gray
-    boot_ms: int
-    still: str = ""
-    position: str = ""
-
-
-@dataclass(frozen=True)
-class Notice:
-    """The source's state has changed; no picture."""
-
-    state: State
-    detail: str
-    position: str = ""
-
-
-Item = Frame | Notice
-
-
-def open_source(source: str, resume: str = "") -> Iterator[Item]:
-    """Return the frames of a source; `resume` is the position that an earlier child reported."""
+def open_source(
+    source: str, resume: str = "", reopen: Callable[[], bool] = lambda: False
+) -> Iterator[Item]:
+    """Return the frames of a source; `resume` is the position that an earlier child reported;
+    `reopen` tells a camera, asked at each frame, to be closed and opened anew.
+    """
     kind = source_kind(source)
     if kind == "folder":
         return folder_frames(Path(source), resume)
@@ -74,13 +41,9 @@ def open_source(source: str, resume: str = "") -> Iterator[Item]:
         return folder_frames(Path(source).parent, resume, only=Path(source).name)
     if kind == "video":
         return video_frames(Path(source), resume)
-    return live_frames(source)
-
-
-def to_gray(frame: Any) -> Gray:
-    if frame.ndim == 2:
-        return np.asarray(frame, np.uint8)
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), np.uint8)
+    if kind == "pi":
+        return pi_frames(source, reopen)
+    return live_frames(source, reopen)
 
 
 def load_gray(path: Path) -> Gray | None:
@@ -119,7 +82,8 @@ def folder_frames(folder: Path, resume: str, only: str = "") -> Iterator[Item]:
         try:
             names = [n for n in image_names(folder) if not only or n == only]
         except OSError as error:
-            yield Notice("missing", f"The folder {folder} can't be read: {error.strerror}.")
+            said = f"The folder {folder} can't be read: {error.strerror}."
+            yield Notice("missing", said, advice="Make the folder, or name another as the camera.")
             time.sleep(_FOLDER_POLL_S)
             continue
         stamps = {name: _stamp(folder / name) for name in names}
@@ -131,12 +95,13 @@ def folder_frames(folder: Path, resume: str, only: str = "") -> Iterator[Item]:
             gray = load_gray(folder / name)
             if gray is None:
                 skipped = f" {name} is no image that can be read; skipped."
-                yield Notice("running", skipped.strip(), position)
+                yield Notice("running", skipped.strip(), position, _IMAGE_ADVICE)
                 continue
             position = max(position, name)
             yield from _show(gray, name, position)
         said = f"{len(names)} images shown" if names else f"No image in {folder} yet"
-        yield Notice("waiting", f"{said}; waiting for more.{skipped}", position)
+        advice = _IMAGE_ADVICE if skipped else ""
+        yield Notice("waiting", f"{said}; waiting for more.{skipped}", position, advice)
         time.sleep(_FOLDER_POLL_S)
 
 
@@ -162,7 +127,8 @@ def video_frames(path: Path, resume: str) -> Iterator[Item]:
         stamp = _stamp(path)
         if stamp == (0, 0):
             why = "is empty" if path.exists() else "is not there"
-            yield Notice("missing", f"The video {path} {why}; trying again.")
+            said = f"The video {path} {why}; trying again."
+            yield Notice("missing", said, advice="Put the video there, or name another.")
         else:
             count = skip
             for index, gray, due_s in paced_video(path, skip):
@@ -180,7 +146,8 @@ def video_frames(path: Path, resume: str) -> Iterator[Item]:
 
 def _video_end(path: Path, count: int) -> Notice:
     if count == 0:
-        return Notice("failed", f"The video {path} holds no frame that can be read.")
+        said = f"The video {path} holds no frame that can be read."
+        return Notice("failed", said, advice="Save it as mp4 (H.264), avi or webm.")
     return Notice("waiting", f"The video has ended after {count} frames.", str(count))
 
 
@@ -201,47 +168,3 @@ def paced_video(path: Path, skip: int = 0) -> Iterator[tuple[int, Gray, float]]:
             index += 1
     finally:
         capture.release()
-
-
-def live_frames(source: str) -> Iterator[Item]:
-    """Read a camera or stream for ever; a lost one is opened again, each time a little later."""
-    pause_s = _RETRY_S_MIN
-    while True:
-        capture = _open_live(source)
-        lost = 0
-        try:
-            while capture.isOpened() and lost < _FRAME_LOST_MAX:
-                ok, frame = capture.read()
-                if not ok or frame is None:
-                    lost += 1
-                    time.sleep(0.02)
-                    continue
-                lost, pause_s = 0, _RETRY_S_MIN
-                yield Frame(to_gray(frame), system_clock.boot_ms())
-        finally:
-            capture.release()
-        said = "stopped sending pictures" if lost else "is not there or is in use"
-        yield Notice("missing", f"The camera {source} {said}; trying again.")
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, _RETRY_S_MAX)
-
-
-def _open_live(source: str) -> Any:
-    if "://" in source:
-        form = "f;mjpeg" if source.startswith("tcp://") else "rtsp_transport;tcp"
-        # Without these FFmpeg studies the stream for 5 s and then shows the past.
-        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
-            f"{form}|fflags;nobuffer|flags;low_delay|analyzeduration;300000|probesize;500000"
-        )
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _STREAM_TIMEOUT_MS]
-        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, _STREAM_TIMEOUT_MS]
-        return cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
-    capture = cv2.VideoCapture(int(source) if source.isdecimal() else source, cv2.CAP_V4L2)
-    if capture.isOpened():
-        # MJPEG first: a USB 2 camera can't send 720p raw at this rate.
-        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, WIDTH_PX)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT_PX)
-        capture.set(cv2.CAP_PROP_FPS, FRAMES_S)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-    return capture

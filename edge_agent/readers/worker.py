@@ -17,6 +17,7 @@ import threading
 from edge_agent import system_clock
 from edge_agent.readers import sources
 from edge_agent.readers.decode import decode
+from edge_agent.readers.frames import Frame, Item, Notice
 from edge_agent.readers.protocol import Beat, Message, Seen, State, to_line
 from edge_agent.readers.scene import Scene
 
@@ -24,6 +25,11 @@ BEAT_S = 0.5
 _CAPTURE_STUCK_S = 12.0
 """A driver that keeps a read call for so long never comes back (stream time-outs are 5 s)."""
 _RATE_WINDOW_S = 2.0
+_TROUBLE_S_MAX = 12.0
+"""A picture that is black, white or frozen for so long: the camera is opened anew."""
+_REOPEN_EVERY_S = 60.0
+_NICE = 5
+"""The lane and the kiosk come first."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -32,30 +38,40 @@ class NewestFrame:
 
     def __init__(self) -> None:
         self._ready = threading.Condition()
-        self._frame: sources.Frame | None = None
-        self._notice: sources.Notice | None = None
+        self._frame: Frame | None = None
+        self._notice: Notice | None = None
         self.dropped = 0
         self.touched_s = system_clock.monotonic_s()
         self.fault: BaseException | None = None
+        self._reopen = threading.Event()
 
-    def put(self, item: sources.Item) -> None:
+    def ask_to_reopen(self) -> None:
+        self._reopen.set()
+
+    def shall_reopen(self) -> bool:
+        """Whether the source is asked to be closed and opened; true once each time."""
+        asked = self._reopen.is_set()
+        self._reopen.clear()
+        return asked
+
+    def put(self, item: Item) -> None:
         with self._ready:
             self.touched_s = system_clock.monotonic_s()
-            if isinstance(item, sources.Notice):
+            if isinstance(item, Notice):
                 self._notice = item
                 return
             self.dropped += self._frame is not None
             self._frame, self._notice = item, None
             self._ready.notify()
 
-    def take(self, timeout_s: float) -> sources.Frame | None:
+    def take(self, timeout_s: float) -> Frame | None:
         with self._ready:
             if self._frame is None:
                 self._ready.wait(timeout_s)
             frame, self._frame = self._frame, None
             return frame
 
-    def notice(self) -> sources.Notice | None:
+    def notice(self) -> Notice | None:
         """What the source said last, once every frame before it has been fetched."""
         with self._ready:
             return self._notice if self._frame is None else None
@@ -77,6 +93,8 @@ class Worker:
         self._rate = 0.0
         self._window_s = system_clock.monotonic_s()
         self._window_frames = 0
+        self._trouble_s: float | None = None
+        self._reopened_s = -_REOPEN_EVERY_S
 
     def run(self) -> None:
         beat_s = 0.0
@@ -91,7 +109,7 @@ class Worker:
                 beat_s = now_s
                 self._beat(now_s)
 
-    def _see(self, frame: sources.Frame) -> None:
+    def _see(self, frame: Frame) -> None:
         self._frames += 1
         self._window_frames += 1
         if frame.position != self._position:
@@ -105,13 +123,15 @@ class Worker:
             self._last_code_ms = frame.boot_ms
             self._send(Seen(codes, frame.boot_ms))
 
-    def _codes(self, frame: sources.Frame) -> list[str]:
+    def _codes(self, frame: Frame) -> list[str]:
         if frame.still and frame.still == self._still[0]:
             return self._still[1]
         start_s = system_clock.monotonic_s()
+        live = not frame.still and not frame.position
         found = decode(frame.gray, thorough=bool(frame.still))
         if found.payloads:
-            self._scene.hit()
+            if live:
+                self._scene.hit(frame.gray)
         elif not frame.still and self._scene.look(frame.gray, frame.boot_ms):
             found = decode(frame.gray, thorough=True)
         self._decode_ms = (system_clock.monotonic_s() - start_s) * 1000
@@ -124,7 +144,8 @@ class Worker:
         if passed_s >= _RATE_WINDOW_S:
             self._rate = self._window_frames / passed_s
             self._window_s, self._window_frames = now_s, 0
-        state, detail = self._state(now_s)
+        self._heal(now_s)
+        state, detail, advice = self._state(now_s)
         figures = {
             "frames_per_s": round(self._rate, 1),
             "frames": float(self._frames),
@@ -134,18 +155,32 @@ class Worker:
         }
         if self._last_code_ms >= 0:
             figures["last_code_s_ago"] = (system_clock.boot_ms() - self._last_code_ms) / 1000
-        self._send(Beat(state, detail, figures, self._position))
+        self._send(Beat(state, detail, figures, self._position, advice))
 
-    def _state(self, now_s: float) -> tuple[State, str]:
+    def _heal(self, now_s: float) -> None:
+        """A camera whose picture stays bad is opened anew: that resets a driver and exposure."""
+        if self._position or self._scene.trouble() is None:
+            self._trouble_s = None
+            return
+        self._trouble_s = now_s if self._trouble_s is None else self._trouble_s
+        rested = now_s - self._reopened_s >= _REOPEN_EVERY_S
+        if now_s - self._trouble_s >= _TROUBLE_S_MAX and rested:
+            self._reopened_s, self._trouble_s = now_s, None
+            self._slot.ask_to_reopen()
+
+    def _state(self, now_s: float) -> tuple[State, str, str]:
         if now_s - self._slot.touched_s > _CAPTURE_STUCK_S:
             # The thread sits in the driver and can't be ended: the parent starts a new process.
             raise TimeoutError("The camera stopped answering.")
         notice = self._slot.notice()
         if notice is not None:
-            return notice.state, notice.detail
+            return notice.state, notice.detail, notice.advice
         if self._frames == 0:
-            return "waiting", "The camera is being opened."
-        return "running", self._scene.trouble()
+            return "waiting", "The camera is being opened.", ""
+        trouble = None if self._position else self._scene.trouble()
+        if trouble is not None:
+            return "failed", trouble.detail, trouble.advice
+        return "running", "", ""
 
     def _send(self, message: Message) -> None:
         os.write(self._out_fd, to_line(message))
@@ -154,7 +189,7 @@ class Worker:
 def capture(slot: NewestFrame, source: str, resume: str) -> None:
     """Body of the capture thread. A fault goes to the main thread, which reports it and ends."""
     try:
-        for item in sources.open_source(source, resume):
+        for item in sources.open_source(source, resume, slot.shall_reopen):
             slot.put(item)
     except BaseException as fault:  # noqa: BLE001 - carried to the main thread, raised there
         slot.fault = fault
@@ -166,10 +201,19 @@ def end_with_parent() -> None:
     os._exit(0)
 
 
+def stay_on_one_core() -> None:
+    """Capture and decode overlap on threads of their own; together they never take more than one
+    core from the rest of the gate.
+    """
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.nice(_NICE)
+
+
 def main(arguments: list[str]) -> None:
     source, resume = arguments[0], (arguments[1] if len(arguments) > 1 else "")
     # A parent killed by SIGKILL while we sit in C code that holds the interpreter's lock.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    stay_on_one_core()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     # Libraries that print to standard output must not be taken for messages.
     out_fd = os.dup(1)

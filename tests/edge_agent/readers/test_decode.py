@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_agent.readers.decode import clean, decode
+from edge_agent.readers.decode import decode
+from edge_agent.readers.payload import clean
 from tests.benchmarks.synthetic_qr import (
     add_noise,
     draw_code,

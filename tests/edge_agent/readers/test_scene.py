@@ -1,8 +1,9 @@
 """The slower tries run only when they are worth it."""
 
 import numpy as np
+import pytest
 
-from edge_agent.readers.scene import Scene
+from edge_agent.readers.scene import BLACK, FROZEN, PLAIN, WHITE, Scene, Trouble
 from tests.benchmarks.synthetic_qr import add_noise, draw_code, place, wall
 
 RANDOM = np.random.default_rng(1)
@@ -28,14 +29,44 @@ def test_a_thing_that_stays_becomes_background() -> None:
     assert slow_tries(scene, WITH_TICKET, 51_000, 50) == 0
 
 
-def test_bad_pictures_are_named() -> None:
-    dark, bright, frozen = Scene(), Scene(), Scene()
-    dark.look(np.full((720, 1280), 2, np.uint8), 0)
-    bright.look(np.full((720, 1280), 254, np.uint8), 0)
-    for n in range(60):
-        frozen.look(EMPTY, n * 66)
-    assert "black" in dark.trouble()
-    assert "white" in bright.trouble()
-    assert "frozen" in frozen.trouble()
-    frozen.hit()
-    assert frozen.trouble() == ""
+def show(scene: Scene, image: np.ndarray, frames: int) -> None:
+    for n in range(frames):
+        scene.look(image, n * 66)
+
+
+def noisy(level: float) -> np.ndarray:
+    return add_noise(np.full((720, 1280), level, np.uint8), RANDOM, 2)
+
+
+@pytest.mark.parametrize(
+    ("level", "trouble"), [(2, BLACK), (16, BLACK), (254, WHITE), (128, PLAIN)]
+)
+def test_bad_pictures_are_named_after_a_second_and_forgotten_at_once(
+    level: int, trouble: Trouble
+) -> None:
+    scene = Scene()
+    for n in range(14):
+        scene.look(noisy(level), n * 66)
+    assert scene.trouble() is None
+    scene.look(noisy(level), 1000)
+    assert scene.trouble() is trouble
+    scene.look(add_noise(EMPTY, RANDOM, 3), 1100)
+    assert scene.trouble() is None
+
+
+def test_a_dim_or_bright_room_is_no_trouble() -> None:
+    scene = Scene()
+    for factor in (0.25, 1.3):
+        show(scene, np.asarray(np.clip(EMPTY * factor, 0, 255), np.uint8), 20)
+        assert scene.trouble() is None
+
+
+def test_a_frozen_picture_is_named_even_while_a_ticket_is_in_it() -> None:
+    scene = Scene()
+    show(scene, EMPTY, 60)
+    assert scene.trouble() is FROZEN
+    scene.hit(WITH_TICKET)
+    assert scene.trouble() is None
+    for _ in range(60):
+        scene.hit(WITH_TICKET)
+    assert scene.trouble() is FROZEN

@@ -1,0 +1,83 @@
+"""The readers that a gate may have, a row each.
+
+A new kind of reader is a class that keeps `ports.Reader`'s contract, a row here, a setting in
+`config` and a rig in `tests/contracts/test_reader.py`; nothing else knows it. Rows import late:
+a gate without a camera loads no OpenCV, one without Bluetooth no bleak.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from edge_agent.config import Config
+from edge_agent.ports import Emit, Reader, ReaderHealth
+from edge_agent.readers.host import ReaderHost
+
+log = structlog.get_logger(__name__)
+
+
+class Plugin(NamedTuple):
+    name: str
+    make: Callable[[Config], Reader]
+    """The reader as the settings want it; one that is switched off says so in its health."""
+
+
+def _camera(config: Config) -> Reader:
+    from edge_agent.readers.camera import CameraReader
+
+    return CameraReader(config.camera)
+
+
+PLUGINS: tuple[Plugin, ...] = (Plugin("camera", _camera),)
+
+
+def make_readers(config: Config, plugins: tuple[Plugin, ...] = PLUGINS) -> list[Reader]:
+    """One of each; where one can't be made, a stand-in that says why."""
+    return [_make(plugin, config) for plugin in plugins]
+
+
+def _make(plugin: Plugin, config: Config) -> Reader:
+    try:
+        return plugin.make(config)
+    except Exception as error:  # a library that is missing or broken costs its own reader only
+        log.exception("reader_not_made", reader=plugin.name)
+        return _Unavailable(plugin.name, f"{type(error).__name__}: {error}")
+
+
+class _Unavailable:
+    """Stands where a reader can't be made."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        self._why = " ".join(why.split())[:200]
+
+    async def run(self, _emit: Emit) -> None:
+        await asyncio.Event().wait()
+
+    def health(self) -> ReaderHealth:
+        words = f"The reader can't be used here ({self._why})."
+        return ReaderHealth(self.name, "failed", words, {}, "Run tools/setup.sh again.")
+
+
+class Readers:
+    """All readers of a gate, running. `emit` is called on the readers' threads."""
+
+    def __init__(self, readers: list[Reader], emit: Emit) -> None:
+        self._hosts = [ReaderHost(reader, emit) for reader in readers]
+
+    def start(self) -> None:
+        for host in self._hosts:
+            host.start()
+
+    def stop(self) -> None:
+        """Let go of every device; blocks until all have, a few seconds at most for each."""
+        for host in self._hosts:
+            host.cancel()
+        for host in self._hosts:
+            if not host.join():
+                log.warning("reader_left_behind", reader=host.reader.name)
+
+    def health(self) -> list[ReaderHealth]:
+        return [host.health() for host in self._hosts]
