@@ -33,7 +33,7 @@ def event_id_of(conn: Connection) -> str:
     return str(event_id)
 
 
-def make_services(database: Database, folder: DataFolder) -> Services:
+def make_services(database: Database, folder: DataFolder, config: Config) -> Services:
     """All that the handlers work with; to be called on the running loop."""
     keys = load_keys(folder)
     event_id = database.read_now(event_id_of)
@@ -49,6 +49,7 @@ def make_services(database: Database, folder: DataFolder) -> Services:
         live=LiveHub(database, heads, system_clock.now_ms),
         now_ms=system_clock.now_ms,
         monotonic_s=system_clock.monotonic_s,
+        past_attendance_share=config.past_attendance_percent / 100 or None,
     )
 
 
@@ -60,7 +61,7 @@ async def listening(
 
     `services.base_url` names the address. UsageError: the port is taken.
     """
-    services = make_services(database, folder)
+    services = make_services(database, folder, config)
     runner = Runner(make_app(services, all_routes()))
     await runner.setup()
     try:

@@ -21,6 +21,7 @@ class Config:
     port: int = 8080  # TCP port; 0 takes any free one
     public_url: str = ""  # how gates and people reach the server, if not http://host:port
     log_level: str = "info"  # debug | info | warning | error, to standard error
+    past_attendance_percent: int = 0  # of a past event of this kind, for forecasts; 0: not known
 
 
 def load_config(file: Path | None, environment: Mapping[str, str] | None = None) -> Config:
@@ -33,7 +34,8 @@ def load_config(file: Path | None, environment: Mapping[str, str] | None = None)
     for field in fields(Config):
         text = environment.get(ENVIRONMENT_PREFIX + field.name.upper())
         if text is not None:
-            given[field.name] = int(text) if field.name == "port" and text.isdecimal() else text
+            number = type(field.default) is int and text.isdecimal()
+            given[field.name] = int(text) if number else text
     return _checked(config, given, "environment GATESYNC_…")
 
 
@@ -56,6 +58,8 @@ def _checked(config: Config, given: Mapping[str, Any], source: str) -> Config:
             raise UsageError(f"{source}: {name} must be a {type(default).__name__}")
     config = replace(config, **given)
     check_port(config.port, f"{source}: port")
+    if not 0 <= config.past_attendance_percent <= 100:
+        raise UsageError(f"{source}: past_attendance_percent must be between 0 and 100")
     if config.log_level not in LOG_LEVELS:
         raise UsageError(f"{source}: log_level must be one of {', '.join(LOG_LEVELS)}")
     if config.public_url and not config.public_url.startswith(("http://", "https://")):

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity.rights import Right
-from sync_server.insight import stats
+from sync_server.insight import outlook, stats
 
 
 async def overall(call: Call) -> web.StreamResponse:
@@ -24,6 +24,13 @@ async def hourly(call: Call) -> web.StreamResponse:
     return json_response(await call.services.database.read(stats.hourly))
 
 
+async def forecast(call: Call) -> web.StreamResponse:
+    job = partial(
+        outlook.read, now_ms=call.received_ms, share_before=call.services.past_attendance_share
+    )
+    return json_response(await call.services.database.read(job))
+
+
 ROUTES = (
     Route("GET", "/api/v1/stats/overall", Right.VIEWER, overall,
           "Participants, attended, inside, rate, trend, conflicts", "figures",
@@ -34,4 +41,7 @@ ROUTES = (
     Route("GET", "/api/v1/stats/hourly", Right.VIEWER, hourly,
           "Confirmed entries by hour of the event's zone", "figures",
           response=list[dict[str, Any]]),
+    Route("GET", "/api/v1/stats/forecast", Right.VIEWER, forecast,
+          "Final attendance, peak hour, gate loads, completion: each with an 80 % interval",
+          "figures", response=dict[str, Any]),
 )  # fmt: skip

@@ -37,6 +37,7 @@ class Services:
     monotonic_s: Callable[[], float]
     listening_url: str = ""
     base_url: str = ""
+    past_attendance_share: float | None = None  # of a past event's registered who came
     sign_in_failures: Throttle = field(
         default_factory=lambda: Throttle(SIGN_IN_FAILURES_PER_MINUTE_MAX)
     )

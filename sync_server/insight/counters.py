@@ -4,6 +4,7 @@
 |---|---|
 | `overall` | those of a gate, and `attended`, `inside` (participants) |
 | `gate:<id>` | `scans`, `processing_ms_sum` (of all scans); `admitted`; `confirmed` (entries), `exits` (confirmed ones), `duplicate`, `conflict`, `refused`, `voided`; `method:<method>` (confirmed, both ways) |
+| `arrivals` | participants whose first entry lies in that slot of five minutes since 1970 |
 | `hour:<hours since 1970>` | `confirmed`, `method:<method>`, `gate:<id>` (confirmed entries) |
 
 Each is a sum over scans of `of_scan`, so that it depends on their set alone (P3): times are cut to
@@ -21,6 +22,7 @@ from sync_server.storage.chunks import select_in
 from sync_server.storage.schema import counters
 
 HOUR_MS = 3_600_000
+ARRIVAL_SLOT_MS = 300_000
 _FRACTIONS_PER_MS = 1_024
 
 # SQLite and PostgreSQL write this alike.
@@ -63,7 +65,10 @@ def of_presence(row: Mapping[str, Any] | None) -> list[tuple[Name, float]]:
     """What a participant's presence (columns of schema.presences) adds."""
     if row is None:
         return []
-    return [(("overall", name), 1.0) for name in ("attended", "inside") if row[name]]
+    added = [(("overall", name), 1.0) for name in ("attended", "inside") if row[name]]
+    if row["attended"] and row["first_entry_ms"] is not None:
+        added.append((("arrivals", str(row["first_entry_ms"] // ARRIVAL_SLOT_MS)), 1.0))
+    return added
 
 
 def add(sums: Sums, parts: Iterable[tuple[Name, float]], sign: int = 1) -> None:

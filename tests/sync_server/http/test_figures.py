@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.limits import LIVE_QUEUE_FRAMES_MAX
 from sync_server import system_clock
-from sync_server.insight import stats
+from sync_server.insight import outlook, stats
 from sync_server.storage.database import Database
 from sync_server.stream.live_hub import Watcher
 from tests.sync_server.builders import START_MS, scan_entry, upload
@@ -39,6 +39,24 @@ def test_trend_load_and_wait_follow_the_last_minutes(database: Database) -> None
     overall, north = read(now_ms + 60 * 60_000)
     assert overall["trend"] == "stable"
     assert north["totalProcessed"] == 15
+
+
+def test_the_forecast_reads_what_the_counters_hold(database: Database) -> None:
+    upload(database, [scan_entry(n, person=n, minute=n / 10) for n in range(1, 16)])
+    found = database.read_now(lambda conn: outlook.read(conn, START_MS + 2 * 60_000, 0.8))
+    final = found["expectedFinalAttendance"]
+    assert found["arrived"] == 15
+    assert found["registered"] == 20
+    assert 15 <= final["low"] <= final["value"] <= final["high"] <= 20
+    assert found["completionTime"]["low"] <= found["completionTime"]["high"]
+    assert set(found["gateLoadDistribution"]["value"]) == {"north", "south", "vip"}
+
+
+async def test_the_forecast_is_served(server: Server) -> None:
+    status, found = await server.api("GET", "/stats/forecast", key=server.keys["viewer"])
+    assert status == 200
+    for name in ("expectedFinalAttendance", "peakHourPrediction", "completionTime"):
+        assert set(found[name]) == {"value", "low", "high"}
 
 
 async def test_cancelled_participants_are_not_in_the_total(server: Server) -> None:
