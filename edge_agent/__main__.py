@@ -56,6 +56,11 @@ def parser() -> argparse.ArgumentParser:
     read.add_argument("source", metavar="SOURCE")
     read.add_argument("--any", action="store_true", help="also codes that are not ours")
     read.add_argument("--json", action="store_true")
+
+    replay = commands.add_parser("replay-beacons", help="recorded adverts through the filter")
+    replay.add_argument("file", type=Path, metavar="FILE.ndjson")
+    replay.add_argument("--measured-power", type=int, metavar="DBM", help="at 1 m, as -59")
+    replay.add_argument("--json", action="store_true", help="one JSON object a line")
     return root
 
 
@@ -90,6 +95,12 @@ def _dispatch(given: argparse.Namespace) -> int:
         from edge_agent.commands.read import read
 
         return read(given.source, any_code=given.any, as_json=given.json, out=sys.stdout)
+    if given.command == "replay-beacons":
+        from edge_agent.commands.replay_beacons import replay_beacons
+
+        return replay_beacons(
+            given.file, measured_power=given.measured_power, as_json=given.json, out=sys.stdout
+        )
     if given.command == "enrol":
         from edge_agent.commands.enrol import enrol
 

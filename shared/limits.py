@@ -47,3 +47,7 @@ CLOCK_DRIFT_PPM = 50  # DESIGN §4.3: ageing of an anchor
 # Gate
 QUEUE_SIGHTINGS_MAX = 64
 STATUS_INTERVAL_S = 10
+
+# Beacons (DESIGN §7)
+BEACON_TRACKS_MAX = 4_096  # badges of this event that a gate follows at once
+BEACON_SAMPLES_MAX = 64  # strengths kept of each: at 20 a second more than the window holds
