@@ -34,6 +34,7 @@ has_zbar() {
 has_korean_font() {
   [ -n "$(find /usr/share/fonts -iname 'Nanum*' -o -iname 'NotoSansCJK*' 2>/dev/null | head -n 1)" ]
 }
+has_libevdev() { [ -n "$(find /usr/lib -name 'libevdev.so.2*' -print -quit 2>/dev/null)" ]; }
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
 has_libatomic() { [ -n "$(find /usr/lib -name 'libatomic.so.1*' -print -quit 2>/dev/null)" ]; }
@@ -68,6 +69,7 @@ system_packages() {
   local missing=() without=()
   has_venv || { missing+=(python3-venv); without+=("python3-venv (needed: nothing works without it)"); }
   has_zbar || { missing+=(zbar); without+=("libzbar0 (the second QR decoder is off; zxing-cpp still reads)"); }
+  has_libevdev || { missing+=(libevdev2); without+=("libevdev2 (hand scanners that act as keyboards are off; serial ones work)"); }
   has_korean_font || { missing+=(fonts-nanum); without+=("fonts-nanum (Korean names are missing in PDFs)"); }
   if [ "$with_tests" = yes ] && ! has_chromium; then
     missing+=(chromium)
