@@ -168,6 +168,19 @@ class EventLine(Line, tag="event", kw_only=True):
     event_tag: str = msgspec.field(name="tag")
 
 
+class ConflictSeen(Answer, kw_only=True):
+    """One conflict that nobody has decided yet, for the gates where it happened. `against…`: the
+    earlier scan of a double entry.
+    """
+
+    kind: str
+    scan_id: str
+    gate_id: str
+    at: str
+    against_gate_id: str | None = None
+    against_at: str | None = None
+
+
 class PresenceLine(Line, tag="presence", kw_only=True):
     participant_id: str
     inside: bool
@@ -178,6 +191,7 @@ class PresenceLine(Line, tag="presence", kw_only=True):
     first_entry_at: str | None = None
     last_entry_at: str | None = None
     conflict: bool = False
+    conflicts: list[ConflictSeen] = []
 
 
 class DeviceLine(Line, tag="device", kw_only=True):

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shared.errors import UsageError
+from sync_server import system_clock
+from sync_server.attendance.merge_store import tell_old_conflicts
 from sync_server.identity.keys import ServerKeys, load_keys
 from sync_server.privacy.vault import Vault
 from sync_server.storage.database import Database
@@ -34,6 +36,8 @@ def opened(folder: DataFolder, base_url: str) -> Iterator[Deployment]:
     keys = load_keys(folder)
     database = Database.open(folder.database_url)
     try:
+        now_ms = system_clock.now_ms()
+        database.write_now(lambda conn: tell_old_conflicts(conn, now_ms))
         yield Deployment(folder, database, keys, Vault(keys.master), base_url)
     finally:
         database.close()

@@ -15,6 +15,8 @@ from shared.merge import Judgement, ScanFact, ScanKey, Verdict, fold, resolve
 from shared.model import NOWHERE, Direction, Presence
 from shared.reasons import Reason
 from shared.wire import format_time
+from sync_server.attendance.knowledge import note_head
+from sync_server.attendance.open_conflicts import told_to_gates
 from sync_server.attendance.scan_rows import (
     Row,
     fact_of,
@@ -149,6 +151,14 @@ def refold_device(conn: Connection, device_id: str, now_ms: int) -> list[str]:
     return refold(conn, _people_where(conn, mine), now_ms, scan_ids={*words, *nobodys})
 
 
+def tell_old_conflicts(conn: Connection, now_ms: int) -> None:
+    """Conflicts of a data folder from before gates were told of them."""
+    untold = presences.c.conflict & presences.c.conflicts.is_(None)
+    people = conn.execute(select(presences.c.participant_id).where(untold)).scalars().all()
+    if people:
+        refold(conn, people, now_ms)
+
+
 def refold_all(conn: Connection, now_ms: int) -> list[str]:
     """Fold everyone again: the event's window, status or settings changed."""
     return refold(conn, _people_where(conn, scans.c.participant_id.is_not(None)), now_ms)
@@ -163,7 +173,13 @@ def _present(values: Iterable[str | None]) -> set[str]:
     return {value for value in values if value is not None}
 
 
-def presence_row(participant_id: str, presence: Presence, *, attended: bool) -> dict[str, Any]:
+def presence_row(
+    participant_id: str,
+    presence: Presence,
+    *,
+    attended: bool,
+    conflicts: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
     return {
         "participant_id": participant_id,
         "inside": presence.inside,
@@ -175,6 +191,7 @@ def presence_row(participant_id: str, presence: Presence, *, attended: bool) -> 
         "last_entry_ms": presence.last_entry_ms,
         "conflict": presence.conflict,
         "attended": attended,
+        "conflicts": conflicts,
     }
 
 
@@ -198,8 +215,14 @@ def judge(
         if (found := folded.judgements[fact.key]).verdict is Verdict.CONFIRMED
         and fact.direction is Direction.ENTRY
     }
+    told = told_to_gates(facts, folded.judgements)
     rows = [
-        presence_row(person, folded.presences.get(person, NOWHERE), attended=person in attended)
+        presence_row(
+            person,
+            folded.presences.get(person, NOWHERE),
+            attended=person in attended,
+            conflicts=told.get(person),
+        )
         for person in people
         if person in folded.presences
     ]
@@ -234,6 +257,7 @@ def _settle(
         for key, row in new.items():
             counters.add(sums, counters.of_scan(row, judgements[key].verdict))
     _write_presences(conn, places, sums)
+    note_head(conn, now_ms)
     _tell(conn, {**changed, **new}, judgements, counters.apply(conn, sums), now_ms)
     return judgements, [row["scan_id"] for row in changed.values()]
 

@@ -48,6 +48,8 @@ class ScanFilter:
     participant_id: str | None = None
     gate_id: str | None = None
     verdict: str | None = None
+    device_id: str | None = None
+    kind: str | None = None
     since_ms: int | None = None
     cursor: int | None = None
     limit: int = LIST_ITEMS_DEFAULT
@@ -177,6 +179,10 @@ def _filtered(asked: ScanFilter) -> Select[Any]:
         query = query.where(scans.c.gate_id == asked.gate_id)
     if asked.verdict is not None:
         query = query.where(scans.c.verdict == asked.verdict)
+    if asked.device_id is not None:
+        query = query.where(scans.c.device_id == asked.device_id)
+    if asked.kind is not None:
+        query = query.where(scans.c.verdict_kind == asked.kind)
     if asked.since_ms is not None:
         query = query.where(scans.c.occurred_ms >= asked.since_ms)
     if asked.cursor is not None:

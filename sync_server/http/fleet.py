@@ -7,11 +7,14 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from shared import wire
-from shared.limits import NAME_CHARS_MAX
-from sync_server.attendance import merge_store
+from shared.limits import FIELD_CHARS_MAX, LIST_ITEMS_DEFAULT, NAME_CHARS_MAX
+from shared.merge import Kind
+from sync_server.attendance import merge_store, review
+from sync_server.attendance.review import ScanFilter
 from sync_server.gates import gates
-from sync_server.http.errors import invalid, not_found
-from sync_server.http.routing import Call, Route, json_response, no_content
+from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.review import checked_limit, read_cursor
+from sync_server.http.routing import Call, Query, Route, json_response, no_content
 from sync_server.identity import devices
 from sync_server.identity.rights import Right
 from sync_server.stream import tail
@@ -26,6 +29,15 @@ class DevicePatch(wire.Request, kw_only=True):
     gate_id: str | Unset = UNSET
     name: str | Unset = UNSET
     state: Literal["active"] | Unset = UNSET
+
+
+class QuarantineQuery(Query):
+    cursor: str | None = None
+    limit: int = LIST_ITEMS_DEFAULT
+
+
+class AcceptRequest(wire.Request, kw_only=True):
+    reason: str
 
 
 async def list_all(call: Call) -> web.StreamResponse:
@@ -83,11 +95,63 @@ async def revoke(call: Call) -> web.StreamResponse:
     return no_content()
 
 
+async def quarantine(call: Call) -> web.StreamResponse:
+    """The scans that wait, newest arrival first."""
+    query: QuarantineQuery = call.query
+    device_id = call.part("id")
+    asked = ScanFilter(
+        device_id=device_id,
+        kind=Kind.QUARANTINED.value,
+        cursor=read_cursor(query.cursor),
+        limit=checked_limit(query.limit),
+    )
+
+    def job(conn: Connection) -> dict[str, Any]:
+        if devices.find_device(conn, device_id) is None:
+            raise _no_device(device_id)
+        waiting = tail.quarantined_scans(conn).get(device_id, 0)
+        return {"waiting": waiting, **review.list_attendance(conn, asked)}
+
+    return json_response(await call.services.database.read(job))
+
+
+async def accept(call: Call) -> web.StreamResponse:
+    """They count from now on; void single ones by a resolution. A device that is still revoked
+    stays so, and what it sends later waits again.
+    """
+    request: AcceptRequest = await call.body()
+    device_id, reason = call.part("id"), request.reason.strip()
+    if not 0 < len(reason) <= FIELD_CHARS_MAX:
+        raise invalid("reason", f"Say why, in 1 to {FIELD_CHARS_MAX} characters.")
+
+    def job(conn: Connection) -> int:
+        if devices.find_device(conn, device_id) is None:
+            raise _no_device(device_id)
+        before = tail.quarantined_scans(conn).get(device_id, 0)
+        if not before or not devices.accept_quarantine(
+            conn, device_id, call.person.caller_id, reason
+        ):
+            raise ApiError(422, "nothing_waits", "Nothing of this device waits.")
+        merge_store.refold_device(conn, device_id, call.received_ms)
+        return before - tail.quarantined_scans(conn).get(device_id, 0)
+
+    accepted = await call.services.database.write(job)
+    call.services.live.gate_news()
+    return json_response({"accepted": accepted})
+
+
 def _no_device(device_id: str) -> Exception:
     return not_found("device_not_found", f"There is no device {device_id!r}.")
 
 
 ROUTES = (
+    Route("GET", "/api/v1/devices/{id}/quarantine", Right.OPERATOR, quarantine,
+          "What a revoked device sent since: scans that wait for an operator", "gates",
+          query=QuarantineQuery, response=dict[str, Any], statuses=(400, 404)),
+    Route("POST", "/api/v1/devices/{id}/quarantine/accept", Right.OPERATOR, accept,
+          "Let what waits of a device count, as a dated change", "gates",
+          request=AcceptRequest, response=dict[str, int],
+          statuses=(400, 404, 413, 415, 422)),
     Route("GET", "/api/v1/devices", Right.OPERATOR, list_all,
           "All devices, with what each last said of itself", "gates", response=dict[str, Any]),
     Route("PATCH", "/api/v1/devices/{id}", Right.OPERATOR, change,

@@ -48,7 +48,7 @@ async def attendance(call: Call) -> web.StreamResponse:
         gate_id=query.gate_id,
         verdict=query.verdict,
         since_ms=_since_ms(query.since),
-        cursor=_cursor(query.cursor),
+        cursor=read_cursor(query.cursor),
         limit=checked_limit(query.limit),
     )
     found = await call.services.database.read(lambda conn: review.list_attendance(conn, asked))
@@ -57,7 +57,7 @@ async def attendance(call: Call) -> web.StreamResponse:
 
 async def conflicts(call: Call) -> web.StreamResponse:
     query: ConflictsQuery = call.query
-    asked = ScanFilter(cursor=_cursor(query.cursor), limit=checked_limit(query.limit))
+    asked = ScanFilter(cursor=read_cursor(query.cursor), limit=checked_limit(query.limit))
     found = await call.services.database.read(
         lambda conn: review.list_conflicts(conn, asked, open_only=query.open)
     )
@@ -98,7 +98,7 @@ def _since_ms(text: str | None) -> int | None:
         raise invalid("since", "since must be RFC 3339, as 2026-11-21T09:30:00.000Z") from error
 
 
-def _cursor(text: str | None) -> int | None:
+def read_cursor(text: str | None) -> int | None:
     if text is None:
         return None
     if not text.isdecimal() or len(text) > 18:

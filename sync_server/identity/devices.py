@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from shared.limits import ENROLMENT_CODE_TTL_S
 from sync_server.identity.tokens import Assertion, Granted
@@ -186,6 +186,28 @@ def find_device(conn: Connection, device_id: str) -> Device | None:
         ).where(devices.c.device_id == device_id)
     ).first()
     return Device(*row) if row is not None else None
+
+
+def accept_quarantine(conn: Connection, device_id: str, operator_id: str, text: str) -> bool:
+    """What is stored of the device counts; what comes from now on waits again.
+
+    A dated change, at the arrival of the last that is stored: an upload that is on its way is not
+    accepted unseen. The caller folds. False where nothing of the device waits.
+    """
+    device = find_device(conn, device_id)
+    entries = schema.entries
+    last_ms = conn.execute(
+        select(func.max(entries.c.received_ms)).where(entries.c.device_id == device_id)
+    ).scalar()
+    if device is None or not device.quarantined or last_ms is None:
+        return False
+    value = {"quarantined": True, "acceptedBy": operator_id, "text": text}
+    conn.execute(
+        insert(schema.dated_changes).values(
+            subject="device", subject_id=device_id, at_ms=last_ms + 1, value=value
+        )
+    )
+    return True
 
 
 def use_assertion(conn: Connection, assertion: Assertion, now_ms: int) -> bool:

@@ -96,6 +96,7 @@ def _presence(row: Row) -> wire.Line:
         first_entry_at=_time(row["first_entry_ms"]),
         last_entry_at=_time(row["last_entry_ms"]),
         conflict=row["conflict"],
+        conflicts=row["conflicts"] or [],
     )
 
 

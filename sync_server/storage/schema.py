@@ -126,6 +126,8 @@ presences = _replicated(
     Column("last_entry_ms", BigInteger),
     Column("conflict", Boolean, nullable=False),
     Column("attended", Boolean, nullable=False),  # has a confirmed entry; not on the wire
+    # the conflicts not yet decided, [{kind, scanId, gateId, at, …}], as the line says them, or null
+    Column("conflicts", JSON(none_as_null=True)),
 )
 
 devices = _replicated(
@@ -159,6 +161,21 @@ device_status = Table(
     Column("device_id", String(100), primary_key=True),
     Column("last_seen_ms", BigInteger, nullable=False),
     Column("status", JSON),  # the last /sync/status body
+)
+
+contacts = Table(  # from when until when a device spoke without a longer pause
+    "contacts",
+    metadata,
+    Column("device_id", String(100), primary_key=True),
+    Column("from_ms", BigInteger, primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
+head_times = Table(  # when the head was there, kept where scans were merged: who could know what
+    "head_times",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False, index=True),
 )
 
 device_gates = Table(  # every gate a device was ever assigned to (foreign_gate, DESIGN §5)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from shared.merge import Kind
 from shared.wire import format_time, parse_cursor
 from sync_server.storage import revisions, schema
 from sync_server.sync.journals import received
@@ -96,6 +97,18 @@ def _lag(cursor: Any, generation: str, head: int) -> int | None:
     return max(0, head - revision) if of == generation else None
 
 
+def quarantined_scans(conn: Connection) -> dict[str, int]:
+    """Device → how many of its scans wait for an operator."""
+    scans, devices = schema.scans, schema.devices
+    held = select(devices.c.device_id).where(devices.c.quarantined)
+    rows = conn.execute(
+        select(scans.c.device_id, func.count())
+        .where(scans.c.device_id.in_(held), scans.c.verdict_kind == Kind.QUARANTINED.value)
+        .group_by(scans.c.device_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def all_devices(conn: Connection, now_ms: int) -> list[dict[str, Any]]:
     """Every device ever enrolled, with all that it last said and the holes in its journal."""
     devices, said = schema.devices, schema.device_status
@@ -107,6 +120,7 @@ def all_devices(conn: Connection, now_ms: int) -> list[dict[str, Any]]:
         .order_by(devices.c.enrolled_ms, devices.c.device_id)
     )
     items = []
+    waiting = quarantined_scans(conn)
     for row in rows.all():
         journal = received(conn, row.device_id, row.epoch, up_to_head=True) if row.epoch else None
         said_now = dict(row.status or {})
@@ -118,6 +132,7 @@ def all_devices(conn: Connection, now_ms: int) -> list[dict[str, Any]]:
                 "gateId": row.gate_id,
                 "state": row.state,
                 "quarantined": row.quarantined,
+                "quarantinedScans": waiting.get(row.device_id, 0),
                 "enrolledAt": format_time(row.enrolled_ms),
                 "contiguousThrough": row.contiguous_through,
                 "holes": journal.holes if journal else [],

@@ -5,6 +5,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from shared.errors import WireError
 from shared.wire import StatusRequest, format_time
+from sync_server.attendance.knowledge import note_contact
 from sync_server.storage.schema import device_status, devices
 from sync_server.stream.outbox import emit
 from sync_server.sync import journals
@@ -32,6 +33,7 @@ def store_status(conn: Connection, device_id: str, status: StatusRequest, now_ms
             .where(device_status.c.device_id == device_id)
             .values(last_seen_ms=now_ms, status=body)
         )
+    note_contact(conn, device_id, now_ms)
     now = journals.note_journal(conn, device_id, status.epoch, status.head, now_ms)
     gate_id = conn.execute(
         select(devices.c.gate_id).where(devices.c.device_id == device_id)
