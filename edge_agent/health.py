@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from edge_agent.lane import LaneHealth
 from edge_agent.parts import GateParts
 from edge_agent.ports import ReaderHealth
-from edge_agent.storage.replica_reader import ReplicaReader
+from edge_agent.storage.replica_reader import PersonConflict, Reference, ReplicaReader
+from shared.limits import CONFLICTS_SHOWN_MAX
 from shared.wire import format_time
 
 
@@ -45,6 +46,7 @@ class Health:
         self._parts = parts
         self._readers = readers
         self._lock = threading.Lock()
+        self._conflicts: tuple[tuple[str, str | None, int], list[dict[str, Any]]] | None = None
         self._replica: ReplicaReader = parts.replica.reader()
 
     @property
@@ -92,9 +94,10 @@ class Health:
             now_ms = parts.time.now()[0].at_ms
             age_s = max(0.0, round((now_ms - reference.server_time_ms) / 1_000, 1))
         device = reference.devices.get(parts.identity.device_id)
+        gate_id = device.gate_id if device else parts.identity.gate_id
         answer: dict[str, Any] = {
             "deviceId": parts.identity.device_id,
-            "gateId": device.gate_id if device else parts.identity.gate_id,
+            "gateId": gate_id,
             "generation": reference.generation,
             "cursor": cursor,
             "replicaAgeS": age_s,
@@ -113,8 +116,24 @@ class Health:
             "readers": self.readers(),
             "disk": self.disk(),
             "faults": self._faults(),
+            "conflicts": self._conflicts_at(gate_id, reference),
         }
         return answer
+
+    def _conflicts_at(self, gate_id: str, reference: Reference) -> list[dict[str, Any]]:
+        """Conflicts with a scan of this gate, the latest first; read anew when the list moved."""
+        state = (gate_id, reference.generation, reference.revision)
+        if self._conflicts is None or self._conflicts[0] != state:
+            with self._lock:
+                found = self._replica.conflicts()
+            mine = [
+                _conflict(one, gate_id, reference)
+                for one in found
+                if gate_id in {one.seen.gate_id, one.seen.against_gate_id}
+            ]
+            mine.sort(key=lambda one: str(one["at"]), reverse=True)
+            self._conflicts = (state, mine[:CONFLICTS_SHOWN_MAX])
+        return self._conflicts[1]
 
     def _faults(self) -> dict[str, str]:
         faults = dict(self.faults)
@@ -145,6 +164,7 @@ class Health:
             ],
             "notEnrolled": not facts.ready,
             "sightingsDropped": self.sightings_dropped,
+            "doubleEntries": _double_entries(status),
         }
         if gate is not None:
             state["gate"] = {
@@ -157,6 +177,35 @@ class Health:
         if self.lane.fault:
             state["outOfOrder"] = "journal"
         return state
+
+
+def _conflict(one: PersonConflict, gate_id: str, reference: Reference) -> dict[str, Any]:
+    """`other…`: the gate and time of the scan that does not stand at this gate."""
+    seen = one.seen
+    here_last = seen.gate_id == gate_id
+    other_id = seen.against_gate_id if here_last else seen.gate_id
+    other = None if other_id is None else reference.gates.get(other_id)
+    return {
+        "participantId": one.participant_id,
+        "maskedName": one.masked_name,
+        "kind": seen.kind,
+        "scanId": seen.scan_id,
+        "at": seen.at if here_last else seen.against_at,
+        "otherGateId": other_id,
+        "otherGateName": other_id if other is None else other.name,
+        "otherAt": seen.against_at if here_last else seen.at,
+    }
+
+
+def _double_entries(status: dict[str, Any]) -> dict[str, Any] | None:
+    """For the kiosk's strip: how many, and where the latest one's other scan was. No names: the
+    screen is public, and `edge-agent status` and the live page tell staff who it is.
+    """
+    found = [one for one in status.get("conflicts", ()) if one["kind"] == "double_entry"]
+    if not found:
+        return None
+    latest = found[0]
+    return {"count": len(found), "gate": latest["otherGateName"], "at": latest["otherAt"]}
 
 
 def _time(at_ms: int | None) -> str | None:

@@ -47,5 +47,10 @@ def _for_people(answer: dict[str, Any]) -> str:
         f"disk          {answer['disk']['freeBytes'] // 2**20} MiB free",
     ]
     lines += [f"{r['name']:<13} {r['state']} {r['detail']}" for r in answer["readers"]]
+    lines += [
+        f"conflict      {c['kind']} of {c['participantId']} {c['maskedName'] or ''}: here {c['at']},"
+        f" {c['otherGateName'] or 'no other gate'} {c['otherAt'] or ''}".rstrip()
+        for c in answer.get("conflicts", ())
+    ]
     lines += [f"fault         {part}: {what}" for part, what in answer["faults"].items()]
     return "\n".join(lines)

@@ -85,6 +85,12 @@ class Ack:
     revision: int
 
 
+class PersonConflict(NamedTuple):
+    participant_id: str
+    masked_name: str | None
+    seen: wire.ConflictSeen
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The few rows that every decision needs: kept in memory, read anew when they changed."""
@@ -144,6 +150,20 @@ class ReplicaReader:
         finally:
             self._conn.execute("COMMIT")
         return _reference(state, rows, acks)
+
+    def conflicts(self) -> list[PersonConflict]:
+        """All that nobody has decided yet, at any gate."""
+        live = self._read_live()
+        rows = self._conn.execute(
+            "SELECT r.participant_id, p.masked_name, r.conflicts"  # noqa: S608
+            f" FROM presences_{live} r LEFT JOIN participants_{live} p"
+            " ON p.participant_id = r.participant_id WHERE r.conflicts IS NOT NULL"
+        )
+        return [
+            PersonConflict(person, name, one)
+            for person, name, body in rows
+            for one in msgspec.json.decode(body, type=list[wire.ConflictSeen])
+        ]
 
     def participants(self) -> int:
         sql = f"SELECT count(*) FROM participants_{self._read_live()}"  # noqa: S608

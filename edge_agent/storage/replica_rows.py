@@ -25,7 +25,7 @@ class Batch:
 _SHAPES: dict[str, tuple[tuple[str, ...], int]] = {
     "credentials": (("digest", "credential_id"), 9),
     "participants": (("participant_id",), 6),
-    "presences": (("participant_id",), 11),
+    "presences": (("participant_id",), 12),
     "reference": (("type", "key"), 5),
 }
 
@@ -80,6 +80,7 @@ def row_of(line: wire.Line) -> tuple[str, Values]:
                 _ms(line.first_entry_at),
                 _ms(line.last_entry_at),
                 line.conflict,
+                _encoder.encode(line.conflicts).decode() if line.conflicts else None,
                 revision,
                 content_hash,
             )

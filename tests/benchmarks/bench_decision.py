@@ -94,7 +94,7 @@ def fill(replica: Replica, people: int) -> None:
         ((digest, f"C{n}", f"P{n}", empty) for digest, n in keyed),
     )
     conn.executemany(
-        f"INSERT INTO presences_{live} VALUES (?, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, 3, ?)",
+        f"INSERT INTO presences_{live} VALUES (?, 0, NULL, 0, NULL, NULL, NULL, NULL, 0, NULL, 3, ?)",
         ((f"P{n}", empty) for n in range(0, people, 2)),
     )
     conn.execute("COMMIT")

@@ -142,6 +142,25 @@ async def test_the_strip_tells_offline_waiting_age_and_readers(page: Page, gate:
     await shows(page, "waiting")  # being offline does not stop the gate
 
 
+async def test_p10_a_double_entry_stands_in_the_strip_until_it_is_decided(
+    page: Page, gate: Gate
+) -> None:
+    notice = page.locator("#double")
+    await expect(notice).to_be_hidden()
+    gate.health["doubleEntries"] = {
+        "count": 2,
+        "gate": "North gate",
+        "at": "2026-11-21T00:31:00.000Z",
+    }
+    gate.kiosk.publish("health", gate.health)
+    await expect(notice).to_have_text("중복 입장 2건 (다른 게이트: North gate 09:31) — 직원 확인")
+    await page.locator("#language").click()
+    await expect(notice).to_have_text("Double entry: 2 (other gate: North gate 09:31) – see staff")
+    gate.health["doubleEntries"] = None
+    gate.kiosk.publish("health", gate.health)
+    await expect(notice).to_be_hidden()
+
+
 async def test_it_outlives_a_restart_of_the_agent(page: Page, gate: Gate) -> None:
     gate.decide(Reason.OK)
     await shows(page, "admitted")

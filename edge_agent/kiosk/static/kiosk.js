@@ -83,7 +83,7 @@ function drawStrip() {
   const say = (key, values) => tell(language, key, values);
   if (!linked) {
     item("online", say("unlinked"), { mark: "↻", trouble: true });
-    for (const id of ["waiting", "age", "inside", "clock", "readers"]) item(id, null);
+    for (const id of ["waiting", "age", "inside", "clock", "readers", "double"]) item(id, null);
     return;
   }
   const since = health.offlineSince && clockTime(health.offlineSince);
@@ -106,6 +106,9 @@ function drawStrip() {
   const bad = (health.readers ?? []).filter(({ state }) => ["missing", "failed"].includes(state));
   const names = bad.map(({ name, detail }) => (detail ? `${name} (${detail})` : name)).join(", ");
   item("readers", names ? say("reader", { name: names }) : null, { mark: "⚠", trouble: true });
+  const double = health.doubleEntries;
+  const where = double && { n: double.count, gate: double.gate, time: clockTime(double.at) };
+  item("double", double ? say("doubleEntry", where) : null, { mark: "⚠", trouble: true });
 }
 
 function drawWords() {

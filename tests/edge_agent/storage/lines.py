@@ -35,10 +35,14 @@ def event(revision: int = 1, **more: Any) -> wire.EventLine:
 
 
 def gate(gate_id: str = "main", revision: int = 2, **more: Any) -> wire.GateLine:
-    values = {"direction": "both", "active": True, "capacity_per_minute": 30, **more}
-    return _hashed(
-        wire.GateLine(revision=revision, hash="", gate_id=gate_id, name=gate_id, **values)
-    )
+    values = {
+        "name": gate_id,
+        "direction": "both",
+        "active": True,
+        "capacity_per_minute": 30,
+        **more,
+    }
+    return _hashed(wire.GateLine(revision=revision, hash="", gate_id=gate_id, **values))
 
 
 def participant(n: int, revision: int, status: str = "registered") -> wire.ParticipantLine:
