@@ -21,7 +21,19 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Settings of `edge-agent run` and `decide`. In the environment: GATESYNC_CAMERA and so on."""
 
     camera: str = "off"
-    """A camera number, a device, a video file, a folder of images, or `off`."""
+    """A camera number, a device, `pi` (the Pi's own camera), a stream (`rtsp://`, `http://`,
+    `tcp://`), a video file, a folder of images, or `off`."""
+    scanner: str = "off"
+    """Hand scanners: `auto` (what calls itself a scanner), device paths or parts of names with
+    commas between them (`/dev/ttyACM0`, `Honeywell`), or `off`."""
+    scanner_layout: Literal["us", "kr"] = "us"
+    """The keyboard that a scanner pretends to be."""
+    scanner_prefix: str = "none"
+    r"""What the scanner sends before each code: `none`, or text such as `\x02`."""
+    scanner_suffix: str = "enter"
+    r"""What it sends after each code: `enter`, `tab`, `none`, or text."""
+    scanner_baud: Annotated[int, msgspec.Meta(ge=300, le=921_600)] = 9_600
+    """Speed of a serial scanner, in bits a second."""
     beacons: str = "off"
     """The Bluetooth adapter that looks for beacons, or `off`."""
     direction: Direction | None = None

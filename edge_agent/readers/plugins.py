@@ -14,6 +14,7 @@ import structlog
 from edge_agent.config import Config
 from edge_agent.ports import Emit, Reader, ReaderHealth
 from edge_agent.readers.host import ReaderHost
+from shared.errors import UsageError
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,13 @@ def _camera(config: Config) -> Reader:
     return CameraReader(config.camera)
 
 
-PLUGINS: tuple[Plugin, ...] = (Plugin("camera", _camera),)
+def _scanner(config: Config) -> Reader:
+    from edge_agent.readers.hand_scanner import HandScannerReader
+
+    return HandScannerReader(config)
+
+
+PLUGINS: tuple[Plugin, ...] = (Plugin("camera", _camera), Plugin("scanner", _scanner))
 
 
 def make_readers(config: Config, plugins: tuple[Plugin, ...] = PLUGINS) -> list[Reader]:
@@ -41,6 +48,8 @@ def make_readers(config: Config, plugins: tuple[Plugin, ...] = PLUGINS) -> list[
 def _make(plugin: Plugin, config: Config) -> Reader:
     try:
         return plugin.make(config)
+    except UsageError:
+        raise  # a setting that can't be meant is said at the start, not looked for in health
     except Exception as error:  # a library that is missing or broken costs its own reader only
         log.exception("reader_not_made", reader=plugin.name)
         return _Unavailable(plugin.name, f"{type(error).__name__}: {error}")
