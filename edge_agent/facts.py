@@ -82,7 +82,7 @@ def recognise(
     if isinstance(code, Fault):
         return Recognised(_RECOGNITION[code], ScanKind.TICKET)
     digest = credentials.ticket_digest(digest_key, code.letters)
-    if code.tag is not None and code.tag != event.tag:
+    if code.tag is not None and not credentials.same_tag(code.tag, event.tag):
         return Recognised(Recognition.WRONG_EVENT, ScanKind.TICKET, digest)
     return _signed(code, digest, event, keys)
 

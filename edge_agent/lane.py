@@ -110,8 +110,12 @@ class Lane:
         decision = decide(gathered.facts)
         recorded = not dry_run and self._worth_recording(decision, reading)
         processing_ms = round(waited_ms + (system_clock.monotonic_s() - started_s) * 1_000, 2)
+        typed = sighting.kind == "typed"
         if not recorded:
-            return self._outcome(gathered, decision, reading, processing_ms, None, None)
+            outcome = self._outcome(gathered, decision, reading, processing_ms, typed=typed)
+            if not dry_run:  # who stands there sees the answer to each try, recorded or counted
+                self._tell(outcome)
+            return outcome
         scan_id = self._new_scan_id()
         body = _body(
             scan_id, sighting, gathered, decision, reading, processing_ms, self._time.boot_id
@@ -119,11 +123,16 @@ class Lane:
         appended = self._write_down(body, reading)
         if decision.admitted:
             self._open(scan_id)
-        outcome = self._outcome(gathered, decision, reading, processing_ms, scan_id, appended)
+        outcome = self._outcome(
+            gathered, decision, reading, processing_ms, scan_id, appended, typed=typed
+        )
         self.health.decisions += 1
+        self._tell(outcome)
+        return outcome
+
+    def _tell(self, outcome: Outcome) -> None:
         for listener in self.on_outcome:
             listener(outcome)
-        return outcome
 
     def idle(self) -> None:
         """Housekeeping between visitors."""
@@ -187,8 +196,10 @@ class Lane:
         decision: Decision,
         reading: Reading,
         processing_ms: float,
-        scan_id: str | None,
-        appended: Appended | None,
+        scan_id: str | None = None,
+        appended: Appended | None = None,
+        *,
+        typed: bool,
     ) -> Outcome:
         participant = gathered.facts.participant
         return Outcome(
@@ -201,6 +212,7 @@ class Lane:
             epoch=None if appended is None else self._journal.epoch,
             seq=None if appended is None else appended.seq,
             processing_ms=processing_ms,
+            typed=typed,
         )
 
 

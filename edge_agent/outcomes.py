@@ -3,13 +3,22 @@
 from typing import Any
 
 from edge_agent.ports import Outcome
-from shared.reasons import WORDS, Reason
+from shared.reasons import MISTYPED, WORDS, Reason, Words
 from shared.wire import format_time
+
+
+def words_for(outcome: Outcome) -> Words:
+    """For staff and tools, in both languages."""
+    if outcome.decision.admitted:
+        return WORDS[Reason.OK]
+    if outcome.typed and outcome.decision.reason is Reason.UNREADABLE:
+        return MISTYPED
+    return WORDS[outcome.decision.reason]
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     decision = outcome.decision
-    words = WORDS[Reason.OK if decision.admitted else decision.reason]
+    words = words_for(outcome)
     answer: dict[str, Any] = {
         "admitted": decision.admitted,
         "reason": decision.reason.label,

@@ -88,3 +88,4 @@ class Outcome(msgspec.Struct, frozen=True):
     epoch: str | None
     seq: int | None
     processing_ms: float
+    typed: bool = False  # by a person: what can't be read was mistyped

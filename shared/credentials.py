@@ -128,6 +128,11 @@ def _forgiven(text: str) -> str:
     return compact[:-LETTERS] + compact[-LETTERS:].translate(_MISREAD)
 
 
+def same_tag(one: str, other: str) -> bool:
+    """Whether two event tags are equal but for letters that people misread."""
+    return one == other or one.translate(_MISREAD) == other.translate(_MISREAD)
+
+
 def ticket_digest(digest_key: bytes, letters: str) -> str:
     """What a gate keeps of a ticket: 16 bytes of HMAC-SHA-256, in hex (API §3.4)."""
     return _digest(digest_key, letters)

@@ -78,3 +78,9 @@ WORDS: dict[Reason, Words] = {
     Reason.ALREADY_INSIDE: Words("This person is already inside.", "이미 입장한 참가자입니다."),
     Reason.STAFF_REFUSED: Words("Refused by staff.", "직원이 입장을 거절했습니다."),
 }
+
+MISTYPED = Words(
+    "This code was mistyped. Please check it and type it again.",
+    "코드가 잘못 입력되었습니다. 확인하고 다시 입력해 주세요.",
+)
+"""Instead of `unreadable` where a person typed: the check letter tells a slip from a stranger's code."""

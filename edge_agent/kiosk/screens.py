@@ -7,9 +7,10 @@ barred is told to staff (`shared.reasons.WORDS`), never on this screen.
 from dataclasses import dataclass
 from typing import Any, Final
 
+from edge_agent.outcomes import words_for
 from edge_agent.ports import Outcome
 from shared.model import Direction
-from shared.reasons import WORDS, Reason, Words
+from shared.reasons import Reason, Words
 from shared.wire import format_time
 
 ADMITTED_S: Final = 2
@@ -125,10 +126,20 @@ GOODBYE: Final = Screen(
 )
 
 
-def screen_for(*, admitted: bool, reason: Reason, direction: str) -> Screen:
+MISTYPED: Final = Screen(
+    REFUSED,
+    Words("Mistyped", "잘못 입력되었습니다"),
+    Words(
+        "Please check the code and type it again.",
+        "코드를 확인하고 다시 입력해 주세요.",
+    ),
+)
+
+
+def screen_for(*, admitted: bool, reason: Reason, direction: str, typed: bool = False) -> Screen:
     """An override shows as an admission, whatever reason it overrode."""
     if not admitted:
-        return SCREENS[reason]
+        return MISTYPED if typed and reason is Reason.UNREADABLE else SCREENS[reason]
     return GOODBYE if direction == Direction.EXIT else SCREENS[Reason.OK]
 
 
@@ -140,15 +151,17 @@ def decision_frame(outcome: Outcome) -> dict[str, Any]:
     """
     decision = outcome.decision
     screen = screen_for(
-        admitted=decision.admitted, reason=decision.reason, direction=outcome.direction
+        admitted=decision.admitted,
+        reason=decision.reason,
+        direction=outcome.direction,
+        typed=outcome.typed,
     )
-    message = WORDS[Reason.OK] if decision.admitted else WORDS[decision.reason]
     return {
         "admitted": decision.admitted,
         "reason": decision.reason.label,
         "code": int(decision.reason),
         "maskedName": outcome.masked_name if screen.shows_name else None,
-        "message": message.as_json(),
+        "message": words_for(outcome).as_json(),
         "direction": outcome.direction,
         "at": format_time(outcome.moment.at_ms),
         "screen": screen.as_json(),

@@ -232,7 +232,7 @@ def _token_digest(token: str, caller: Caller, event: Event) -> str:
     code = credentials.parse(token)
     if isinstance(code, Fault):
         raise refusal(REASON_OF_FAULT[code])
-    if code.tag is not None and code.tag != event.tag:
+    if code.tag is not None and not credentials.same_tag(code.tag, event.tag):
         raise refusal(Reason.WRONG_EVENT)
     if code.signed is not None:
         claims = credentials.verify_claims(code, event.event_id, caller.ticket_keys)
