@@ -46,8 +46,9 @@ class GateParts:
         identity = load_identity(folder.path)
         time = Timekeeper(_CLOCK, folder.clock, enrolled_at_ms=identity.enrolled_at_ms)
         try:
-            journal = Journal.open(folder.journal, new_epoch=new_epoch)
             replica = Replica.open(folder.replica)
+            received = replica.acknowledged()
+            journal = Journal.open(folder.journal, new_epoch=new_epoch, received=received)
         except (sqlite3.Error, OSError) as error:
             raise UsageError(f"the data in {folder.path} can't be opened: {error}") from error
         place = Place(identity.device_id, identity.gate_id, identity.digest_key_bytes())

@@ -53,7 +53,7 @@ class Replica:
         except sqlite3.DatabaseError as error:
             if not sqlite_file.is_damage(error):
                 raise
-            sqlite_file.set_aside(path)
+            sqlite_file.move_with_sides(path, sqlite_file.free_name(path))
             return cls._open(path)
 
     @classmethod
@@ -149,6 +149,12 @@ class Replica:
             self._empty(live)
         digest_ok = None if page.digest is None else page.digest.lower() == f"{total:032x}"
         return Applied(digest_ok, snapshot and not page.more, len(lines))
+
+    def acknowledged(self) -> dict[str, int]:
+        """By epoch, up to which number the server holds this gate's entries."""
+        with self._lock:
+            found = self._conn.execute("SELECT epoch, max(through) FROM acks GROUP BY epoch")
+            return dict(found.fetchall())
 
     def sync_state(self, epoch: str) -> SyncState:
         with self._lock:

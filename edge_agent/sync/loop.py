@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -18,6 +17,7 @@ from edge_agent.storage.journal import Journal
 from edge_agent.storage.replica import Replica
 from edge_agent.sync import batches
 from edge_agent.sync.backoff import Failure, FailureKind, Jitter
+from edge_agent.sync.journal_reads import JournalReads, OnLane
 from edge_agent.sync.pages import apply_body
 from edge_agent.sync.report import GateHealth, HealthSource, SyncState
 from edge_agent.sync.sealing import renew_epoch, seal_some
@@ -34,9 +34,6 @@ from edge_agent.sync.tokens import TokenSource
 from edge_agent.sync.transport import AnsweredError, Timed, Transport, UnreachableError
 from edge_agent.timekeeper import Timekeeper
 from shared import wire
-
-OnLane = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a short job on the thread that owns the journal."""
 
 log = structlog.get_logger("sync")
 
@@ -67,6 +64,7 @@ class SyncLoop:
         self._timekeeper = timekeeper
         self._transport = transport
         self._on_lane = on_lane
+        self._from_journal = JournalReads(journal, on_lane)
         self._now_s = monotonic_s
         self._health = health
         self._on_change = on_change
@@ -219,8 +217,8 @@ class SyncLoop:
 
     async def _upload(self, command: Upload) -> None:
         journal, session = self._journal, self._session
-        await self._seal(command.epoch, command.limit)
-        batch = await asyncio.to_thread(batches.make, journal, command, session.progress)
+        await self._seal(command.limit)
+        batch = await self._from_journal(lambda: batches.make(journal, command, session.progress))
         if batch is None:
             session.nothing_to_upload(self._now_s())
             return
@@ -234,17 +232,18 @@ class SyncLoop:
         self._learn(answer.server_received_at, answer.server_time, timed)
         await self._note_outcomes(command.epoch, answer)
         held = min(answer.contiguous_through, batch.through)  # beyond it, perhaps another's entries
+        journal.received[command.epoch] = held
         await asyncio.to_thread(self._replica.record_ack, command.epoch, held, answer.visible_at)
         await self._look_at_journal()
         session.uploaded(command.epoch, batch.through, answer.contiguous_through, self._now_s())
         await self._renew_epoch_if_rolled_back()
         self._on_change()
 
-    async def _seal(self, epoch: str, limit: int) -> None:
+    async def _seal(self, limit: int) -> None:
         """Enough for the next batch. Waits for the first anchor of this boot: then each boot
         before it is bounded on both sides.
         """
-        if epoch != self._journal.epoch or not self._timekeeper.synced:
+        if not self._timekeeper.synced:
             return
         done = 0
         while self._journal.unsealed_count and done < limit:
@@ -295,15 +294,15 @@ class SyncLoop:
     async def _prepared(self) -> bool:
         """Read where an earlier run stopped; False if the disk does not let us, yet."""
         try:
-            await asyncio.to_thread(self._prepare)
+            epochs = await self._from_journal(self._journal.epochs)
+            await asyncio.to_thread(self._prepare, epochs)
         except Exception:
             log.exception("sync.unexpected", channel="start")
             return False
         return True
 
-    def _prepare(self) -> None:
+    def _prepare(self, epochs: Sequence[tuple[str, int]]) -> None:
         session, replica = self._session, self._replica
-        epochs = self._journal.epochs()
         session.journal_at(epochs)
         for epoch, _ in epochs:
             session.acknowledged(epoch, replica.sync_state(epoch).acknowledged_through)
@@ -345,7 +344,7 @@ class SyncLoop:
         """All heads as they are now: scans made during an exchange are in its answer already, and
         an older head would make that answer look like a card rolled back.
         """
-        self._session.journal_at(await asyncio.to_thread(self._journal.epochs))
+        self._session.journal_at(await self._from_journal(self._journal.epochs))
 
     def _report(self, channel: Channel, detail: str) -> None:
         """One line when a trouble begins or changes, one when it is over."""

@@ -3,7 +3,8 @@
 import secrets
 from typing import Any
 
-from edge_agent.storage.journal import Journal, Row
+from edge_agent.storage.journal import Journal
+from edge_agent.storage.journal_rows import Row
 from edge_agent.timekeeper import Timekeeper
 from shared import wire
 from shared.timekeeping import Sealed, Stamp
@@ -17,15 +18,16 @@ def seal_some(journal: Journal, timekeeper: Timekeeper) -> int:
     A time that had to move too far tells of two stories in one journal: once all of this one is
     sealed, a new epoch begins, so that the next entries need not lie.
     """
-    rows = journal.unsealed(SEAL_ROWS_MAX)
+    epoch = journal.unsealed_epoch()  # after a salvage an old one may have some left
+    rows = journal.unsealed(SEAL_ROWS_MAX, epoch) if epoch is not None else []
     if not rows:
         return 0
-    previous_ms = journal.last_occurred_ms
+    previous_ms = journal.last_occurred_of(epoch or journal.epoch)
     sealed = timekeeper.seal([_stamp(row) for row in rows], previous_ms)
     journal.seal(
-        [(row.seq, sealed_body(row, time)) for row, time in zip(rows, sealed, strict=True)]
+        [(row.seq, sealed_body(row, time)) for row, time in zip(rows, sealed, strict=True)], epoch
     )
-    if any(time.wants_new_epoch for time in sealed):
+    if epoch == journal.epoch and any(time.wants_new_epoch for time in sealed):
         renew_epoch(journal, journal.epoch, "time moved")
     return len(rows)
 

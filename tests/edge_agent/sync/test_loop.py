@@ -278,3 +278,38 @@ async def test_p6_a_poison_answer_does_not_end_the_loop(tmp_path, server):
         await until(lambda: gate.loop.state().last_error is not None)
         gate.journal.entries_from = good
         await gate.arrived(1)
+
+
+async def test_a_stale_journal_head_is_no_rolled_back_card(tmp_path, server, monkeypatch):
+    """P2: scans written while an exchange is under way are in its answer; the head that the session
+    was told before the exchange must not make that answer look like a card that went back.
+    """
+    gate = Gate(tmp_path, server)
+    gate.scan(3)
+    raced = []
+
+    def race(name):
+        exchange = getattr(gate.transport, name)
+
+        async def with_scans(token, request):
+            answer = await exchange(token, request)
+            if name not in raced:
+                gate.scan(2)  # a visitor, while the answer travels
+                answer[0].contiguous_through = gate.journal.head  # the server has got them already
+                raced.append(name)
+            return answer
+
+        monkeypatch.setattr(gate.transport, name, with_scans)
+
+    async with gate.running():
+        await gate.arrived(3)
+        for name in ("scans", "status"):
+            race(name)
+            gate.scan()
+            gate.loop._session._status_due_s = 0.0
+            gate.loop._stir()
+            await until(lambda name=name: name in raced)
+            await gate.arrived(gate.journal.head)
+        state = gate.loop.state()
+    assert gate.journal.epoch == "e1"
+    assert "card_rolled_back" not in state.alarms
