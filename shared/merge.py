@@ -76,8 +76,7 @@ class ScanKey(NamedTuple):
     checksum: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScanFact:
+class ScanFact(msgspec.Struct, frozen=True):
     """What the merge reads of a scan. Times and errors in milliseconds."""
 
     key: ScanKey
@@ -115,8 +114,7 @@ class ResolutionFact:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """A scan's verdict; `against` is the scan that a double entry or duplicate repeats."""
 
     verdict: Verdict
@@ -145,7 +143,7 @@ def fold(
     scans: Iterable[ScanFact], resolutions: Iterable[ResolutionFact], history: History
 ) -> Folded:
     """Judge every scan and say where every participant named by one is."""
-    last_word = _last_words(resolutions)
+    last_word = last_words(resolutions)
     by_person: dict[str | None, dict[ScanKey, tuple[ScanFact, str | None]]] = defaultdict(dict)
     for scan in scans:
         participant_id, credential_id = resolve(scan, history)
@@ -155,20 +153,50 @@ def fold(
     for participant_id, found in by_person.items():
         ordered = sorted(found.values(), key=lambda pair: pair[0].order)
         if participant_id is None:
-            for scan, credential_id in ordered:  # strangers share no presence
-                alone = _Walk()
-                _step(alone, scan, None, credential_id, last_word, history)
-                judgements.update(alone.judgements)
+            judgements |= judge_strangers(ordered, last_word, history)
             continue
-        walk = _Walk()
-        for scan, credential_id in ordered:
-            _step(walk, scan, participant_id, credential_id, last_word, history)
-        judgements.update(walk.judgements)
-        place = walk.presence  # a walk raises no flag by itself
-        if any(found.verdict is Verdict.CONFLICT for found in walk.judgements.values()):
-            place = msgspec.structs.replace(place, conflict=True)
-        presences[participant_id] = place
+        judged, presences[participant_id] = walk_on(
+            NOWHERE, None, participant_id, ordered, last_word, history
+        )
+        judgements |= judged
     return Folded(judgements, presences)
+
+
+Resolved = tuple[ScanFact, str | None]  # a scan, and the credential that it resolves to
+
+
+def walk_on(
+    presence: Presence,
+    last_scan_id: str | None,
+    participant_id: str,
+    ordered: Iterable[Resolved],
+    last_word: Mapping[str, ResolutionFact],
+    history: History,
+) -> tuple[dict[ScanKey, Judgement], Presence]:
+    """Judge a participant's scans in order, from where they stood before the first of these.
+
+    From NOWHERE this is the whole fold. From the place that all earlier scans led to, of which
+    `last_scan_id` moved it last, it is the rest of it: a test holds the two equal.
+    """
+    walk = _Walk(presence, last_scan_id)
+    for scan, credential_id in ordered:
+        _step(walk, scan, participant_id, credential_id, last_word, history)
+    place = walk.presence  # a walk raises no flag by itself
+    if any(found.verdict is Verdict.CONFLICT for found in walk.judgements.values()):
+        place = msgspec.structs.replace(place, conflict=True)
+    return walk.judgements, place
+
+
+def judge_strangers(
+    scans: Iterable[Resolved], last_word: Mapping[str, ResolutionFact], history: History
+) -> dict[ScanKey, Judgement]:
+    """Scans of nobody: each alone, for strangers share no presence."""
+    judgements: dict[ScanKey, Judgement] = {}
+    for scan, credential_id in scans:
+        alone = _Walk()
+        _step(alone, scan, None, credential_id, last_word, history)
+        judgements |= alone.judgements
+    return judgements
 
 
 def resolve(scan: ScanFact, history: History) -> tuple[str | None, str | None]:
@@ -199,7 +227,7 @@ def moved(presence: Presence, scan: ScanFact) -> Presence:
     )
 
 
-def _last_words(resolutions: Iterable[ResolutionFact]) -> dict[str, ResolutionFact]:
+def last_words(resolutions: Iterable[ResolutionFact]) -> dict[str, ResolutionFact]:
     last: dict[str, ResolutionFact] = {}
     for word in resolutions:
         held = last.get(word.scan_id)

@@ -56,28 +56,39 @@ _encode_canonical = json.JSONEncoder(
 
 def canonical(entry: dict[str, Any]) -> bytes:
     """JSON with sorted keys, no white space, UTF-8 unescaped (API §3.5)."""
-    if all(_written_alike(value) for value in entry.values()):
+    if written_alike(entry):
         try:
-            return msgspec.json.encode(entry, order="sorted")
+            return encode_sorted(entry)
         except UnicodeEncodeError:  # half a surrogate pair
             pass
     return _encode_canonical(entry).encode("utf-8", "surrogatepass")
 
 
-def _written_alike(value: Any) -> bool:
-    """Whether msgspec, seven times faster, writes the same: all but floats with an exponent."""
-    kind = type(value)
-    if kind is float:
-        return bool(value == 0 or 1e-4 <= abs(value) < 1e16)
-    return kind in _PLAIN
+encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def written_alike(entry: dict[str, Any]) -> bool:
+    """Whether msgspec, seven times faster, writes the canonical form of a flat entry: it does but
+    for floats with an exponent.
+    """
+    kinds = set(map(type, entry.values()))
+    if kinds <= _PLAIN:
+        return True
+    if not kinds <= _PLAIN_OR_FLOAT:
+        return False
+    return all(
+        value == 0 or 1e-4 <= abs(value) < 1e16 for value in entry.values() if type(value) is float
+    )
 
 
 _PLAIN = frozenset({str, int, bool, NoneType})
+_PLAIN_OR_FLOAT = _PLAIN | {float}
 
 
 def checksum(entry: dict[str, Any]) -> str:
     """First 16 hex digits of SHA-256 over the entry without its checksum."""
-    rest = {name: value for name, value in entry.items() if name != "checksum"}
+    rest = entry.copy()
+    rest.pop("checksum", None)
     return hashlib.sha256(canonical(rest)).hexdigest()[:16]
 
 

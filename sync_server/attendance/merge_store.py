@@ -5,17 +5,24 @@ and nobody else; what differs is written: verdicts, presences, counters, outbox 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
 from shared.history import History
-from shared.merge import Judgement, ScanFact, ScanKey, Verdict, fold, resolve
-from shared.model import NOWHERE, Direction, Presence
-from shared.reasons import Reason
-from shared.wire import format_time
-from sync_server.attendance.knowledge import note_head
+from shared.merge import (
+    Judgement,
+    Resolved,
+    ScanFact,
+    ScanKey,
+    Verdict,
+    fold,
+    judge_strangers,
+    last_words,
+    resolve,
+)
+from shared.model import NOWHERE, Direction
+from sync_server.attendance.onward import judge_onward
 from sync_server.attendance.open_conflicts import told_to_gates
 from sync_server.attendance.scan_rows import (
     Row,
@@ -28,15 +35,20 @@ from sync_server.attendance.scan_rows import (
     rows_of_participants,
     unresolved_rows,
 )
-from sync_server.insight import counters
-from sync_server.storage import revisions
-from sync_server.storage.chunks import insert_rows, mappings_in, select_in, update_rows
+from sync_server.attendance.settling import (
+    Findings,
+    differs,
+    load_places,
+    presence_row,
+    settle,
+    verdict_columns,
+)
 from sync_server.storage.history import load_history
-from sync_server.storage.schema import participants, presences, resolutions, scans
-from sync_server.stream.outbox import emit
+from sync_server.storage.schema import presences, resolutions, scans
 
 __all__ = [
     "Known",
+    "differs",
     "fact_of",
     "insert_scans",
     "load_known",
@@ -46,12 +58,10 @@ __all__ = [
     "refold_all",
     "refold_device",
     "refold_gate",
+    "verdict_columns",
 ]
 
 PARTICIPANTS_PER_FOLD_MAX = 2_000
-
-_PRESENCES = select(presences)
-_NAMES = select(participants.c.participant_id, participants.c.masked_name)
 
 
 class Known(NamedTuple):
@@ -59,12 +69,11 @@ class Known(NamedTuple):
 
     history: History
     waiting: Mapping[str, int]  # what `held_back` says
-    stored: Mapping[ScanKey, Row]  # all their scans
+    places: Mapping[str, Row]  # their stored presences
 
 
 def load_known(conn: Connection, participant_ids: Collection[str], history: History) -> Known:
-    stored = {key_of(row): row for row in rows_of_participants(conn, participant_ids)}
-    return Known(history, held_back(conn), stored)
+    return Known(history, held_back(conn), load_places(conn, participant_ids))
 
 
 def insert_scans(
@@ -72,18 +81,28 @@ def insert_scans(
 ) -> dict[ScanKey, Judgement]:
     """Store new scans (columns of schema.scans without the verdict's) with their verdicts.
 
-    The participants concerned are folded again; returns the new scans' judgements. `known` is of
-    these participants, read in this transaction.
+    A scan that comes after all of its participant's is judged alone; for a late one the participant
+    is folded again. Returns the new scans' judgements. `known` is of these participants, read in
+    this transaction.
     """
     new = {key_of(row): row for row in rows}
     waiting = held_back(conn) if known is None else known.waiting
     facts = {key: fact_of(row, waiting) for key, row in new.items()}
     history = known.history if known is not None else _history_of(conn, facts.values())
-    people = _present({resolve(fact, history)[0] for fact in facts.values()})
-    if known is None:
-        known = load_known(conn, people, history)
-    judgements, _ = _settle(conn, known, people, new, now_ms, facts)
-    return {key: judgements[key] for key in new}
+    groups, strangers = _by_person(facts.values(), history)
+    places = load_places(conn, groups) if known is None else known.places
+    words = last_words(load_resolutions(conn, {fact.scan_id for fact in facts.values()}, waiting))
+    found, late = judge_onward(conn, groups, places, words, history)
+    found.judgements |= judge_strangers(strangers, words, history)
+    if late:
+        stored = {key_of(row): row for row in rows_of_participants(conn, late)}
+        coming = [scan for person in late for scan, _ in groups[person]]
+        more = _fold_again(conn, history, stored, late, waiting, coming)
+        found.judgements |= more.judgements
+        found.places += more.places
+        found.changed |= more.changed
+    settle(conn, found, new, places, now_ms)
+    return {key: found.judgements[key] for key in new}
 
 
 def _history_of(conn: Connection, facts: Collection[ScanFact]) -> History:
@@ -93,6 +112,26 @@ def _history_of(conn: Connection, facts: Collection[ScanFact]) -> History:
         _present(fact.digest for fact in facts),
         _present(fact.credential_id for fact in facts),
     )
+
+
+def _by_person(
+    facts: Iterable[ScanFact], history: History
+) -> tuple[dict[str, list[Resolved]], list[Resolved]]:
+    """Each participant's scans in order, and those of nobody."""
+    groups: dict[str, list[Resolved]] = {}
+    strangers: list[Resolved] = []
+    for fact in facts:
+        person, credential_id = resolve(fact, history)
+        if person is None:
+            strangers.append((fact, credential_id))
+        elif person in groups:
+            groups[person].append((fact, credential_id))
+        else:
+            groups[person] = [(fact, credential_id)]
+    for group in groups.values():
+        if len(group) > 1:
+            group.sort(key=lambda pair: pair[0].order)
+    return groups, strangers
 
 
 def refold(
@@ -127,8 +166,10 @@ def refold(
         }
         concerned = set(history.participants)
         stored = {key_of(row): row for row in rows_of_participants(conn, concerned)} | nobodys
-        known = Known(history, waiting, stored)
-        changed += _settle(conn, known, concerned, {}, now_ms)[1]
+        if stored:
+            found = _fold_again(conn, history, stored, concerned, waiting)
+            settle(conn, found, {}, load_places(conn, concerned), now_ms)
+            changed += [row["scan_id"] for row in found.changed.values()]
     return changed
 
 
@@ -173,28 +214,6 @@ def _present(values: Iterable[str | None]) -> set[str]:
     return {value for value in values if value is not None}
 
 
-def presence_row(
-    participant_id: str,
-    presence: Presence,
-    *,
-    attended: bool,
-    conflicts: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    return {
-        "participant_id": participant_id,
-        "inside": presence.inside,
-        "last_ms": presence.last_ms,
-        "last_error_ms": presence.last_error_ms,
-        "last_direction": presence.last_direction and presence.last_direction.value,
-        "last_gate_id": presence.last_gate_id,
-        "first_entry_ms": presence.first_entry_ms,
-        "last_entry_ms": presence.last_entry_ms,
-        "conflict": presence.conflict,
-        "attended": attended,
-        "conflicts": conflicts,
-    }
-
-
 def judge(
     conn: Connection,
     history: History,
@@ -229,138 +248,15 @@ def judge(
     return folded.judgements, rows
 
 
-def _settle(
+def _fold_again(
     conn: Connection,
-    known: Known,
+    history: History,
+    stored: Mapping[ScanKey, Row],
     people: Collection[str],
-    new: Mapping[ScanKey, Row],
-    now_ms: int,
-    new_facts: Mapping[ScanKey, ScanFact] | None = None,
-) -> tuple[Mapping[ScanKey, Judgement], list[str]]:
-    """Fold, and write what differs. Returns all judgements and the scan ids that changed."""
-    history, waiting, stored = known
-    if not stored and not new:
-        return {}, []
-    facts = [fact_of(row, waiting) for row in stored.values()] + list((new_facts or {}).values())
+    waiting: Mapping[str, int],
+    new: Sequence[ScanFact] = (),
+) -> Findings:
+    facts = [*(fact_of(row, waiting) for row in stored.values()), *new]
     judgements, places = judge(conn, history, facts, people, waiting)
-    sums: counters.Sums = {}
     changed = {key: row for key, row in stored.items() if differs(row, judgements[key])}
-    if changed:
-        _write_verdicts(conn, changed, judgements)
-        for key, row in changed.items():
-            counters.add(sums, counters.of_scan(row, row["verdict"]), -1)
-            counters.add(sums, counters.of_scan(row, judgements[key].verdict))
-    if new:
-        insert_rows(
-            conn, scans, [{**row, **verdict_columns(judgements[key])} for key, row in new.items()]
-        )
-        for key, row in new.items():
-            counters.add(sums, counters.of_scan(row, judgements[key].verdict))
-    _write_presences(conn, places, sums)
-    note_head(conn, now_ms)
-    _tell(conn, {**changed, **new}, judgements, counters.apply(conn, sums), now_ms)
-    return judgements, [row["scan_id"] for row in changed.values()]
-
-
-def verdict_columns(found: Judgement) -> dict[str, Any]:
-    return {
-        "verdict": found.verdict.value,
-        "verdict_kind": None if found.kind is None else found.kind.value,
-        "against": found.against,
-        "participant_id": found.participant_id,
-        "credential_id": found.credential_id,
-    }
-
-
-def differs(row: Row, found: Judgement) -> bool:
-    return bool(
-        row["verdict"] != found.verdict
-        or row["verdict_kind"] != found.kind
-        or row["against"] != found.against
-        or row["participant_id"] != found.participant_id
-        or row["credential_id"] != found.credential_id
-    )
-
-
-def _write_verdicts(
-    conn: Connection, changed: Mapping[ScanKey, Row], judgements: Mapping[ScanKey, Judgement]
-) -> None:
-    rows = [
-        {"row_id": row["row_id"], **verdict_columns(judgements[key])}
-        for key, row in changed.items()
-    ]
-    update_rows(conn, scans, scans.c.row_id, rows)
-
-
-def _write_presences(
-    conn: Connection, places: Sequence[Mapping[str, Any]], sums: counters.Sums
-) -> None:
-    ids = [row["participant_id"] for row in places]
-    held = {
-        row["participant_id"]: row
-        for row in mappings_in(conn, _PRESENCES, presences.c.participant_id, ids)
-    }
-    for row in places:
-        counters.add(sums, counters.of_presence(held.get(row["participant_id"])), -1)
-        counters.add(sums, counters.of_presence(row))
-    if places:
-        revisions.upsert_many(conn, presences, places, held)
-
-
-def _tell(
-    conn: Connection,
-    changed: Mapping[ScanKey, Row],
-    judgements: Mapping[ScanKey, Judgement],
-    counters_moved: bool,
-    now_ms: int,
-) -> None:
-    people = _present(judgements[key].participant_id for key in changed)
-    names = {
-        row.participant_id: row.masked_name
-        for row in select_in(
-            conn,
-            _NAMES,
-            participants.c.participant_id,
-            people,
-        )
-    }
-    messages = [
-        ("scan.merged", scan_message(row, judgements[key], names)) for key, row in changed.items()
-    ]
-    if counters_moved:
-        overall = counters.load(conn, ["overall"])
-        messages.append(("stats.updated", {name: value for (_, name), value in overall.items()}))
-    emit(conn, messages, now_ms)
-
-
-_LABELS = {int(reason): reason.label for reason in Reason}
-
-
-@lru_cache(maxsize=16)  # a batch came at one moment
-def _received(ms: int) -> str:
-    return format_time(ms)
-
-
-def scan_message(row: Row, found: Judgement, names: Mapping[str, str]) -> dict[str, Any]:
-    """A scan as the live page shows it; nothing personal beyond the masked name."""
-    person = found.participant_id
-    return {
-        "scanId": row["scan_id"],
-        "participantId": person,
-        "maskedName": None if person is None else names.get(person),
-        "credentialId": found.credential_id,
-        "gateId": row["gate_id"],
-        "deviceId": row["device_id"],
-        "epoch": row["epoch"],
-        "seq": row["seq"],
-        "method": row["method"],
-        "direction": row["direction"],
-        "occurredAt": format_time(row["occurred_ms"]),
-        "receivedAt": _received(row["received_ms"]),
-        "admitted": row["admitted"],
-        "reason": _LABELS[row["reason"]],
-        "verdict": found.verdict.value,
-        "kind": None if found.kind is None else found.kind.value,
-        "against": found.against,
-        "override": row["override"],
-    }
+    return Findings(dict(judgements), places, changed)

@@ -20,7 +20,8 @@ def told_to_gates(
             found[judged.participant_id].append(fact)
     if not found:
         return {}
-    by_id = {fact.scan_id: fact for fact in facts}
+    # Of two scans with one id the earlier is meant, in whatever order they came (P3).
+    by_id = {fact.scan_id: fact for fact in sorted(facts, key=lambda f: f.order, reverse=True)}
     return {
         person: [
             _told(fact, judgements[fact.key], by_id)
@@ -28,6 +29,13 @@ def told_to_gates(
         ]
         for person, mine in found.items()
     }
+
+
+def and_then(
+    before: Sequence[dict[str, Any]] | None, more: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]] | None:
+    """What is told after later conflicts came: of all the last few, or None."""
+    return [*(before or ()), *more][-CONFLICTS_PER_PERSON_TOLD_MAX:] or None
 
 
 def _told(fact: ScanFact, judged: Judgement, by_id: Mapping[str, ScanFact]) -> dict[str, Any]:

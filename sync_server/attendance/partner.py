@@ -14,7 +14,7 @@ from shared import credentials, wire
 from shared.admission import Facts, Recognition, first_reason
 from shared.credentials import Fault
 from shared.history import History
-from shared.merge import ScanFact, fold
+from shared.merge import fold
 from shared.model import (
     NOWHERE,
     Direction,
@@ -27,6 +27,7 @@ from shared.model import (
 )
 from shared.reasons import WORDS, Reason
 from sync_server.attendance import merge_store
+from sync_server.attendance.onward import last_moved, presence_of
 from sync_server.attendance.partner_messages import (
     ANSWER_OF,
     METHODS,
@@ -41,6 +42,7 @@ from sync_server.attendance.partner_messages import (
     invalid,
     refusal,
 )
+from sync_server.attendance.scan_rows import rows_of_participants
 from sync_server.storage import revisions, schema
 from sync_server.storage.chunks import insert_rows
 from sync_server.storage.history import load_history, load_place
@@ -212,7 +214,7 @@ def _decided(conn: Connection, caller: Caller, request: RecordRequest) -> Answer
         raise_with = ANSWER_OF[reason]
     more: dict[str, Any] = {}
     if raise_with[0] == 409 and last is not None:
-        more["earlier"] = record_of(conn, last.scan_id)
+        more["earlier"] = record_of(conn, last)
     error = {"code": raise_with[1], "message": WORDS[reason].en, "reason": reason.label, **more}
     return Answer(raise_with[0], {"error": error})
 
@@ -260,20 +262,29 @@ def _direction_at(gate: Gate) -> Direction:
 
 def _presence_as_of(
     conn: Connection, participant_id: str, at_ms: int, known: merge_store.Known
-) -> tuple[Presence, ScanFact | None]:
-    """Where the participant was at `at_ms` by all scans known now, and the scan that says so."""
+) -> tuple[Presence, str | None]:
+    """Where the participant was at `at_ms` by all scans known now, and the scan that says so.
+
+    For a moment after their last scan that is what is stored. For an earlier one their scans until
+    then are folded.
+    """
+    place = known.places.get(participant_id)
+    if place is None or place["last_ms"] is None:
+        return NOWHERE, None
+    if place["last_ms"] <= at_ms:
+        last = last_moved(conn, [participant_id]).get(participant_id)
+        return presence_of(place), None if last is None else last[1]
     facts = [
         merge_store.fact_of(row, known.waiting)
-        for row in known.stored.values()
+        for row in rows_of_participants(conn, [participant_id])
         if row["occurred_ms"] <= at_ms
     ]
-    if not facts:
-        return NOWHERE, None
     words = merge_store.load_resolutions(conn, [fact.scan_id for fact in facts], known.waiting)
     folded = fold(facts, words, known.history)
     presence = folded.presences.get(participant_id, NOWHERE)
     moving = [fact for fact in facts if fact.admitted and fact.occurred_ms == presence.last_ms]
-    return presence, max(moving, key=lambda fact: fact.order, default=None)
+    found = max(moving, key=lambda fact: fact.order, default=None)
+    return presence, None if found is None else found.scan_id
 
 
 def _keep(

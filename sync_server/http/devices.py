@@ -19,7 +19,7 @@ from shared.wire import (
     format_time,
 )
 from sync_server.http.errors import ApiError, invalid, too_many
-from sync_server.http.routing import NDJSON, Call, Query, Route, json_response
+from sync_server.http.routing import JSON, NDJSON, Call, Query, Route, decoded, json_response
 from sync_server.identity import devices
 from sync_server.identity.devices import EnrolmentFault, NewDevice
 from sync_server.identity.keys import check_public_key, to_base64url
@@ -34,6 +34,7 @@ from sync_server.stream.head_watch import wait_until
 from sync_server.sync.changes import ChangesPage, changes_page
 from sync_server.sync.ingest import Ingested, ingest
 from sync_server.sync.status import store_status
+from sync_server.sync.upload import Upload, read_upload
 
 COMPRESSED_BYTES_MIN = 1_024
 
@@ -169,7 +170,7 @@ def _takes_gzip(request: web.Request) -> bool:
 
 async def upload(call: Call) -> web.StreamResponse:
     """A revoked device may still upload: its scans wait in quarantine (DESIGN §5)."""
-    request: UploadRequest = await call.body()
+    request: Upload = decoded(await call.raw_body(JSON), read_upload)
     _check_own(call, request.device_id)
     if len(request.lost) > limits.LOST_RANGES_MAX:
         raise invalid("lost", f"At most {limits.LOST_RANGES_MAX} ranges at a time.")

@@ -7,7 +7,7 @@ the same `Route` values.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -52,12 +52,7 @@ class Call:
     async def body(self) -> Any:
         """The JSON body in the route's request type; 413, 415 or 400 where it is not that."""
         raw = await self.raw_body(JSON)
-        try:
-            return msgspec.json.decode(raw, type=self.route.request or Any)
-        except msgspec.ValidationError as error:
-            raise from_validation(error) from error
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise invalid(None, f"The body is not JSON: {error}", "malformed_json") from error
+        return decoded(raw, lambda said: msgspec.json.decode(said, type=self.route.request or Any))
 
     async def raw_body(self, content_type: str) -> bytes:
         if self.request.content_type != content_type:
@@ -79,6 +74,17 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+T = TypeVar("T")
+
+
+def decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
+    """What msgspec makes of a body; 400 with the place where it is not that."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise from_validation(error) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise invalid(None, f"The body is not JSON: {error}", "malformed_json") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,7 @@ def of_scan(scan: Mapping[str, Any], verdict: str) -> list[tuple[Name, float]]:
     """What a scan (columns of schema.scans) adds when it counts as `verdict`."""
     entry = scan["direction"] == Direction.ENTRY
     names = [("scans", 1.0)]
-    spent = round(scan["processing_ms"] * _FRACTIONS_PER_MS) / _FRACTIONS_PER_MS
-    if spent:
+    if spent := spent_ms(scan):
         names.append(("processing_ms_sum", spent))
     if scan["admitted"]:
         names.append(("admitted", 1.0))
@@ -74,6 +73,39 @@ def of_presence(row: Mapping[str, Any] | None) -> list[tuple[Name, float]]:
 def add(sums: Sums, parts: Iterable[tuple[Name, float]], sign: int = 1) -> None:
     for name, value in parts:
         sums[name] = sums.get(name, 0.0) + sign * value
+
+
+def add_scans(sums: Sums, counted: Iterable[tuple[Mapping[str, Any], str]], sign: int = 1) -> None:
+    """As `add` of `of_scan` for each scan and verdict: alike ones are added up first."""
+    alike: dict[tuple[Any, ...], int] = {}
+    spent: dict[str, float] = {}
+    for scan, verdict in counted:
+        entry = scan["direction"] == Direction.ENTRY
+        hour = scan["occurred_ms"] // HOUR_MS if entry else None
+        kind = (scan["gate_id"], scan["method"], scan["direction"], scan["admitted"], hour, verdict)
+        alike[kind] = alike.get(kind, 0) + 1
+        gate_id = scan["gate_id"]
+        spent[gate_id] = spent.get(gate_id, 0.0) + spent_ms(scan)
+    for (gate_id, method, direction, admitted, hour, verdict), count in alike.items():
+        one = {
+            "gate_id": gate_id,
+            "method": method,
+            "direction": direction,
+            "admitted": admitted,
+            "occurred_ms": (hour or 0) * HOUR_MS,
+            "processing_ms": 0.0,
+        }
+        add(sums, of_scan(one, verdict), sign * count)
+    for gate_id, total in spent.items():
+        if total:
+            for scope in ("overall", f"gate:{gate_id}"):
+                add(sums, [((scope, "processing_ms_sum"), total)], sign)
+
+
+def spent_ms(scan: Mapping[str, Any]) -> float:
+    """Processing time cut to a fraction whose sums are exact."""
+    fractions: int = round(scan["processing_ms"] * _FRACTIONS_PER_MS)
+    return fractions / _FRACTIONS_PER_MS
 
 
 def apply(conn: Connection, sums: Sums) -> bool:

@@ -72,8 +72,10 @@ def mappings_in(
     **values: Any,
 ) -> Iterator[Mapped]:
     """As `select_in`, by column name."""
+    names: tuple[str, ...] = ()
     for row in select_in(conn, statement, column, keys, **values):
-        yield dict(zip(row._fields, row, strict=True))
+        names = names or row._fields  # worked out anew at each asking: once is enough
+        yield dict(zip(names, row, strict=True))
 
 
 def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapped]) -> None:

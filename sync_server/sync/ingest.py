@@ -21,6 +21,7 @@ from sync_server.storage.schema import device_gates, devices, entries, resolutio
 from sync_server.stream.outbox import emit
 from sync_server.sync import journals
 from sync_server.sync.entry_check import CheckedEntry, check_entry, scan_row
+from sync_server.sync.upload import Upload, upload_of
 
 _GATES = union(
     select(device_gates.c.gate_id).where(device_gates.c.device_id == bindparam("of_device")),
@@ -52,8 +53,12 @@ class _Sender(NamedTuple):
     received_ms: int
 
 
-def ingest(conn: Connection, device_id: str, request: UploadRequest, received_ms: int) -> Ingested:
+def ingest(
+    conn: Connection, device_id: str, request: Upload | UploadRequest, received_ms: int
+) -> Ingested:
     """Store a batch of one journal. The caller has checked that the device is who it says."""
+    if isinstance(request, UploadRequest):
+        request = upload_of(request)
     journals.check_epoch(request.epoch)
     if len(request.entries) > limits.UPLOAD_BATCH_ENTRIES_MAX:
         raise WireError(f"entries: at most {limits.UPLOAD_BATCH_ENTRIES_MAX} in one upload")
@@ -142,16 +147,20 @@ def _store_meaning(
     conn: Connection, sender: _Sender, fresh: Sequence[CheckedEntry]
 ) -> dict[Identity, tuple[str, str | None]]:
     """Scans and resolutions into the merge; identity → verdict and kind of the new scans."""
-    said = [entry.entry for entry in fresh if entry.entry is not None]
-    words = [entry for entry in said if isinstance(entry, wire.ResolutionEntry)]
+    words: list[wire.ResolutionEntry] = []
+    rows: list[dict[str, Any]] = []
+    for checked in fresh:
+        said = checked.entry
+        if isinstance(said, wire.ScanEntry):
+            rows.append(
+                scan_row(sender.device_id, sender.epoch, said, checked.at_ms, sender.received_ms)
+            )
+        elif isinstance(said, wire.ResolutionEntry):
+            words.append(said)
     if words:
         conn.execute(insert(resolutions), [_resolution_row(sender, word) for word in words])
-    passed = [entry for entry in said if isinstance(entry, wire.ScanEntry)]
     judgements: Mapping[ScanKey, Judgement] = {}
-    if passed:
-        rows = [
-            scan_row(sender.device_id, sender.epoch, scan, sender.received_ms) for scan in passed
-        ]
+    if rows:
         judgements = insert_scans(conn, rows, sender.received_ms)
     if words:
         refold(conn, [], sender.received_ms, scan_ids={word.scan_id for word in words})

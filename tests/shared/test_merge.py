@@ -3,12 +3,26 @@
 from dataclasses import replace
 from typing import Any, Literal
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.history import History, Timeline
-from shared.merge import Folded, Judgement, Kind, ResolutionFact, ScanFact, ScanKey, Verdict, fold
+from shared.merge import (
+    Folded,
+    Judgement,
+    Kind,
+    ResolutionFact,
+    ScanFact,
+    ScanKey,
+    Verdict,
+    fold,
+    last_words,
+    resolve,
+    walk_on,
+)
 from shared.model import (
+    NOWHERE,
     Credential,
     CredentialStatus,
     Direction,
@@ -251,3 +265,40 @@ def test_p10_nobody_counts_twice_while_inside(scans: list[ScanFact]) -> None:
             if inside and entering and judged.kind is not Kind.OVERRIDE:
                 assert judged.verdict is not Verdict.CONFIRMED
             inside = entering
+
+
+@settings(max_examples=150, deadline=None)
+@given(scan_sets, words, participant_changes, st.integers(0, 12))
+def test_p3_a_walk_taken_up_again_ends_as_one_made_at_once(
+    scans: list[ScanFact],
+    said: list[tuple[int, Any, int]],
+    changes: list[tuple[int, ParticipantStatus]],
+    cut: int,
+) -> None:
+    resolutions = [
+        word(scans[n % len(scans)], action, at_ms, f"r{i}")
+        for i, (n, action, at_ms) in enumerate(said)
+        if scans
+    ]
+    known = known_with(changes)
+    ordered = sorted(
+        ((s, resolve(s, known)[1]) for s in {s.key: s for s in scans}.values()),
+        key=lambda pair: pair[0].order,
+    )
+    mine = [pair for pair in ordered if resolve(pair[0], known)[0] == "p1"]
+    whole = fold([scan for scan, _ in mine], resolutions, known)
+    if not mine:
+        return
+    spoken = last_words(resolutions)
+    first, place = walk_on(NOWHERE, None, "p1", mine[:cut], spoken, known)
+    moved_it = [
+        scan.scan_id
+        for scan, _ in mine[:cut]
+        if scan.admitted and first[scan.key].verdict not in {Verdict.REFUSED, Verdict.VOIDED}
+    ]
+    last = moved_it[-1] if moved_it else None
+    unflagged = msgspec.structs.replace(place, conflict=False)
+    second, after = walk_on(unflagged, last, "p1", mine[cut:], spoken, known)
+    assert {**first, **second} == whole.judgements
+    conflict = place.conflict or after.conflict
+    assert msgspec.structs.replace(after, conflict=conflict) == whole.presences["p1"]
