@@ -192,6 +192,22 @@ def refold_device(conn: Connection, device_id: str, now_ms: int) -> list[str]:
     return refold(conn, _people_where(conn, mine), now_ms, scan_ids={*words, *nobodys})
 
 
+def conflicts_without_words_on(conn: Connection, scan_id: str, participant_id: str | None) -> bool:
+    """Whether this scan would stand in a conflict, had nobody said a word on it."""
+    facts = load_scans(conn, [] if participant_id is None else [participant_id])
+    if not any(fact.scan_id == scan_id for fact in facts):
+        waiting = held_back(conn)
+        facts += [fact_of(row, waiting) for row in rows_by_id(conn, [scan_id])]
+    words = load_resolutions(conn, {fact.scan_id for fact in facts} - {scan_id})
+    history = _history_of(conn, facts)
+    judgements = fold(facts, words, history).judgements
+    return any(
+        judgements[fact.key].verdict is Verdict.CONFLICT
+        and scan_id in {fact.scan_id, judgements[fact.key].against}
+        for fact in facts
+    )
+
+
 def tell_old_conflicts(conn: Connection, now_ms: int) -> None:
     """Conflicts of a data folder from before gates were told of them."""
     untold = presences.c.conflict & presences.c.conflicts.is_(None)

@@ -9,36 +9,13 @@ from sqlalchemy import Connection, Row, Select, exists, insert, select
 from shared import wire
 from shared.limits import LIST_ITEMS_DEFAULT, LIST_ITEMS_MAX
 from shared.merge import Kind, Verdict
-from shared.reasons import WORDS, Reason, Words
+from shared.reasons import Reason
 from sync_server.attendance import merge_store
+from sync_server.attendance.explain import Names, explanation
+from sync_server.attendance.knowledge import knowledge_of
 from sync_server.storage import schema
 
 ScanRow = Row[Any]
-
-_KIND_WORDS: dict[Kind, Words] = {
-    Kind.DOUBLE_ENTRY: Words(
-        "admitted while already inside", "이미 입장한 상태에서 다시 입장했습니다"
-    ),
-    Kind.REVOKED: Words("admitted with a ticket already withdrawn", "취소된 티켓으로 입장했습니다"),
-    Kind.CANCELLED: Words(
-        "admitted after the registration was cancelled", "등록 취소 후 입장했습니다"
-    ),
-    Kind.BLOCKED: Words("admitted although barred", "입장이 제한된 상태에서 입장했습니다"),
-    Kind.OUTSIDE_PERIOD: Words("admitted outside the allowed time", "허용 시간 외에 입장했습니다"),
-    Kind.GATE_CLOSED: Words(
-        "admitted while the gate or the event was closed", "게이트 또는 행사가 닫힌 때 입장했습니다"
-    ),
-    Kind.NOT_PERMITTED: Words(
-        "admitted without the permission that the gate asks for", "게이트 권한 없이 입장했습니다"
-    ),
-    Kind.UNKNOWN_PARTICIPANT: Words(
-        "admitted, but nobody on the list holds this ticket", "명단에 없는 티켓으로 입장했습니다"
-    ),
-    Kind.OVERRIDE: Words("admitted by a supervisor", "관리자가 입장을 허용했습니다"),
-    Kind.QUARANTINED: Words(
-        "from a revoked device: waits for an operator", "해지된 장치의 기록: 운영자 확인 대기"
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +81,10 @@ def resolve(
         return "scan_not_found"
     if not row.admitted:
         return "scan_not_admitted"
+    held = _last_words(conn, [word.scan_id]).get(word.scan_id)
+    said = (word.action, word.operator_id, word.text)
+    if held is not None and (held["action"], held["operatorId"], held["reason"]) == said:
+        return "resolved"  # said again, because the answer was lost
     conn.execute(
         insert(schema.resolutions).values(
             resolution_id=word.resolution_id,
@@ -123,51 +104,51 @@ def resolve(
 def items_of(
     conn: Connection, rows: Sequence[ScanRow], *, with_sides: bool = False
 ) -> list[dict[str, Any]]:
-    """Scan rows as items of API §2, with names and explanations looked up once for all."""
-    names = _masked_names(conn, {row.participant_id for row in rows if row.participant_id})
+    """Scan rows as items of API §2, with names and explanations looked up once for all.
+
+    `with_sides`: also the scan that each stands against, what its gate could know, and the word
+    said on it.
+    """
+    people = _masked_names(conn, {row.participant_id for row in rows if row.participant_id})
     sides = _scans_by_id(conn, {row.against for row in rows if row.against})
-    items = [_item(row, names, sides) for row in rows]
-    if with_sides:
-        words = _last_words(conn, [row.scan_id for row in rows])
-        for row, item in zip(rows, items, strict=True):
-            other = sides.get(row.against)
-            item["against"] = _item(other, names, {}) if other is not None else None
-            item["resolution"] = words.get(row.scan_id)
+    names = Names.load(conn)
+    words = _last_words(conn, [row.scan_id for row in rows]) if with_sides else {}
+    items = []
+    for row in rows:
+        other = sides.get(row.against)
+        known = knowledge_of(conn, row, other) if with_sides and _stands_against(row) else None
+        item = _item(row, people, names)
+        item["explanation"] = explanation(row, other, names, known).as_json()
+        if with_sides:
+            item["against"] = None
+            if other is not None:
+                said = explanation(other, None, names, None)
+                item["against"] = _item(other, people, names) | {"explanation": said.as_json()}
+            item["knowledge"] = None if known is None else known.as_json()
+            item["resolution"] = _with_staleness(conn, row, words.get(row.scan_id))
+        items.append(item)
     return items
 
 
-def explanation(row: ScanRow, against: ScanRow | None) -> Words:
-    """Why this scan counts as it does, in words a person understands (P11)."""
-    kind = Kind(row.verdict_kind) if row.verdict_kind else None
-    verdict = Verdict(row.verdict)
-    if kind is not None:
-        said = _KIND_WORDS[kind]
-    elif verdict is Verdict.REFUSED:
-        said = WORDS[Reason(row.reason)]
-    elif verdict is Verdict.DUPLICATE:
-        said = Words("repeats the scan before it", "직전 기록과 중복됩니다")
-    elif verdict is Verdict.VOIDED:
-        said = Words("voided by a supervisor", "관리자가 무효로 처리했습니다")
+def _stands_against(row: ScanRow) -> bool:
+    """A conflict, or one that a supervisor has accepted."""
+    return row.verdict_kind is not None and row.verdict_kind not in {
+        Kind.OVERRIDE.value,
+        Kind.QUARANTINED.value,
+    }
+
+
+def _with_staleness(
+    conn: Connection, row: ScanRow, word: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """`stale`: the conflict that the word was said on has gone, by what arrived later."""
+    if word is None:
+        return None
+    if row.verdict == Verdict.VOIDED.value:
+        stale = not merge_store.conflicts_without_words_on(conn, row.scan_id, row.participant_id)
     else:
-        said = Words("counted", "집계되었습니다")
-    where_en, where_ko = _where(row)
-    other_en, other_ko = ("", "")
-    if against is not None:
-        at_en, at_ko = _where(against)
-        other_en, other_ko = f"; the earlier scan: {at_en}", f" (앞선 기록: {at_ko})"
-    accepted = ""
-    if kind not in (None, Kind.OVERRIDE) and verdict is Verdict.CONFIRMED:
-        accepted = " (accepted by a supervisor)"
-    return Words(
-        f"{where_en}: {said.en.rstrip('.')}{accepted}{other_en}.",
-        f"{where_ko}: {said.ko.rstrip('.')}{other_ko}.",
-    )
-
-
-def _where(row: ScanRow) -> tuple[str, str]:
-    at = wire.format_time(row.occurred_ms)
-    error = f" ±{row.time_error_ms / 1_000:g} s" if row.time_error_ms else ""
-    return f"{row.direction} at {row.gate_id}, {at}{error}", f"{row.gate_id} {at}{error}"
+        stale = row.verdict_kind is None
+    return {**word, "stale": stale}
 
 
 def _filtered(asked: ScanFilter) -> Select[Any]:
@@ -202,13 +183,14 @@ def _page(
     }
 
 
-def _item(row: ScanRow, names: dict[str, str], sides: dict[str, ScanRow]) -> dict[str, Any]:
+def _item(row: ScanRow, people: dict[str, str], names: Names) -> dict[str, Any]:
     return {
         "scanId": row.scan_id,
         "participantId": row.participant_id,
-        "maskedName": names.get(row.participant_id or ""),
+        "maskedName": people.get(row.participant_id or ""),
         "credentialId": row.credential_id,
         "gateId": row.gate_id,
+        "gateName": names.gate(row.gate_id),
         "deviceId": row.device_id,
         "epoch": row.epoch,
         "seq": row.seq,
@@ -226,7 +208,6 @@ def _item(row: ScanRow, names: dict[str, str], sides: dict[str, ScanRow]) -> dic
         "location": row.location,
         "deviceInfo": row.device_info,
         "metadata": row.metadata,
-        "explanation": explanation(row, sides.get(row.against)).as_json(),
     }
 
 
