@@ -36,7 +36,10 @@ def parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run the gate")
     _data(run)
-    run.add_argument("--camera", metavar="SOURCE", help="number, device, video, folder or off")
+    run.add_argument(
+        "--camera", metavar="SOURCE", help="number, device, pi, stream, video, folder or off"
+    )
+    run.add_argument("--scanner", metavar="DEVICES", help="hand scanners: auto, devices, names")
     run.add_argument("--beacons", metavar="ADAPTER", help="Bluetooth adapter, or off")
     run.add_argument("--kiosk-port", type=int, metavar="PORT", help="default 8081")
     run.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML")
@@ -51,6 +54,14 @@ def parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="how the gate stands")
     _data(status)
     status.add_argument("--json", action="store_true")
+
+    check = commands.add_parser("check-readers", help="say what of camera, scanners … works")
+    check.add_argument("--data", type=Path, metavar="DIR", help="asks the agent that runs there")
+    check.add_argument("--camera", metavar="SOURCE", help="as of run")
+    check.add_argument("--beacons", metavar="ADAPTER", help="as of run")
+    check.add_argument("--scanner", metavar="DEVICES", help="auto, devices, names or off")
+    check.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML")
+    check.add_argument("--json", action="store_true")
 
     read = commands.add_parser("read", help="run the camera reader alone")
     read.add_argument("source", metavar="SOURCE")
@@ -114,10 +125,22 @@ def _dispatch(given: argparse.Namespace) -> int:
             given.config,
             os.environ,
             camera=given.camera,
+            scanner=given.scanner,
             beacons=given.beacons,
             kiosk_port=given.kiosk_port,
         )
         return run(given.data, config)
+    if given.command == "check-readers":
+        from edge_agent.commands.check_readers import check_readers
+
+        config = load_config(
+            given.config,
+            os.environ,
+            camera=given.camera,
+            beacons=given.beacons,
+            scanner=given.scanner,
+        )
+        return check_readers(given.data, config, as_json=given.json)
     config = load_config(None, os.environ)
     if given.command == "decide":
         from edge_agent.commands.decide import decide

@@ -11,7 +11,7 @@ from edge_agent.control import AskDecide, NobodyThereError, ask
 from edge_agent.folder import FolderBusyError, FolderLock, GateFolder
 from edge_agent.identity import load_identity
 from edge_agent.parts import GateParts
-from edge_agent.ports import Sighting
+from edge_agent.readers.typed import TypedReader
 from shared.limits import CODE_CHARS_MAX
 from shared.model import Direction
 
@@ -71,7 +71,7 @@ def _alone(
     folder: GateFolder, config: Config, code: str, direction: Direction | None, *, dry_run: bool
 ) -> dict[str, Any]:
     with GateParts.open(folder, config) as parts:
-        sighting = Sighting("typed", code, None, parts.time.boot_ms(), "typed")
+        sighting = TypedReader().take(code)
         return outcomes.as_json(parts.lane.present(sighting, direction, dry_run=dry_run))
 
 

@@ -82,7 +82,8 @@ class CameraReader:
             "restarts": float(self._restarts),
         }
         beat = self._beat
-        return ReaderHealth(self.name, beat.state, beat.detail, figures, beat.advice)
+        detail = beat.detail or _words(figures)
+        return ReaderHealth(self.name, beat.state, detail, figures, beat.advice)
 
     async def _one_child(self, emit: Callable[[Sighting], None]) -> str:
         """Start a child and listen until it ends or falls silent; say in a sentence why."""
@@ -154,6 +155,14 @@ class CameraReader:
         lines = self._last_words.strip().splitlines()
         how = f"signal {-code}" if code is not None and code < 0 else f"exit {code}"
         return f"{how}: {lines[-1]}" if lines else how
+
+
+def _words(figures: dict[str, float]) -> str:
+    size = f"{figures.get('width_px', 0):.0f}×{figures.get('height_px', 0):.0f}"
+    rate, ms = figures.get("frames_per_s", 0.0), figures.get("decode_ms", 0.0)
+    last = figures.get("last_code_s_ago")
+    seen = "no code read yet" if last is None else f"last code {last:.0f} s ago"
+    return f"Sees {rate:.1f} pictures a second of {size}, {ms:.1f} ms each; {seen}."
 
 
 def _kill(child: asyncio.subprocess.Process) -> None:

@@ -42,6 +42,17 @@ def describe(found: list[Camera]) -> str:
     return f"There is: {', '.join(f'{camera.path} ({camera.card})' for camera in found)}."
 
 
+def described_all() -> str:
+    """What an installer may name as the camera."""
+    there = [camera for camera in cameras() if camera.captures]
+    pi = any(camera.driver in PI_DRIVERS for camera in there)
+    usual = [camera for camera in there if camera.driver not in PI_DRIVERS]
+    if not there:
+        return "No camera is plugged in."
+    own = " The Pi's own camera: name it `pi`." if pi else ""
+    return f"{describe(usual) if usual else ''}{own}".strip()
+
+
 def _asked(path: Path) -> Camera:
     try:
         device = os.open(path, os.O_RDWR | os.O_NONBLOCK)

@@ -23,6 +23,8 @@ class Plugin(NamedTuple):
     name: str
     make: Callable[[Config], Reader]
     """The reader as the settings want it; one that is switched off says so in its health."""
+    found: Callable[[], str] = str
+    """What of its kind this machine has, in a sentence for an installer."""
 
 
 def _camera(config: Config) -> Reader:
@@ -31,13 +33,28 @@ def _camera(config: Config) -> Reader:
     return CameraReader(config.camera)
 
 
+def _cameras_found() -> str:
+    from edge_agent.readers.cameras import described_all
+
+    return described_all()
+
+
+def _scanners_found() -> str:
+    from edge_agent.readers.scanner_devices import described_all
+
+    return described_all()
+
+
 def _scanner(config: Config) -> Reader:
     from edge_agent.readers.hand_scanner import HandScannerReader
 
     return HandScannerReader(config)
 
 
-PLUGINS: tuple[Plugin, ...] = (Plugin("camera", _camera), Plugin("scanner", _scanner))
+PLUGINS: tuple[Plugin, ...] = (
+    Plugin("camera", _camera, _cameras_found),
+    Plugin("scanner", _scanner, _scanners_found),
+)
 
 
 def make_readers(config: Config, plugins: tuple[Plugin, ...] = PLUGINS) -> list[Reader]:

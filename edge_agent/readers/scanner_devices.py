@@ -101,6 +101,15 @@ def serial_ports() -> list[Found]:
     ]
 
 
+def described_all() -> str:
+    """What an installer may name as a scanner."""
+    there = keyboards() + serial_ports()
+    if not there:
+        return "No keyboard and no USB serial line is plugged in."
+    listed = ", ".join(f"{one.name} ({one.path})" for one in there[:6])
+    return f"What types here: {listed}. Set `scanner` to `auto`, or to one of these."
+
+
 def open_device(found: Found, layout: Layout, baud: int) -> ScannerDevice:
     """Open and, a keyboard, take it for us alone. DeviceError says why not."""
     try:

@@ -86,6 +86,7 @@ class Worker:
         self._scene = Scene()
         self._still: tuple[str, list[str]] = ("", [])
         self._position = ""
+        self._size_px = (0, 0)
         self._frames = 0
         self._reads = 0
         self._decode_ms = 0.0
@@ -111,6 +112,7 @@ class Worker:
 
     def _see(self, frame: Frame) -> None:
         self._frames += 1
+        self._size_px = (frame.gray.shape[0], frame.gray.shape[1])
         self._window_frames += 1
         if frame.position != self._position:
             # Said before the decoding: should this frame kill us, our successor goes on after it.
@@ -152,6 +154,8 @@ class Worker:
             "frames_with_code": float(self._reads),
             "frames_dropped": float(self._slot.dropped),
             "decode_ms": round(self._decode_ms, 2),
+            "width_px": float(self._size_px[1]),
+            "height_px": float(self._size_px[0]),
         }
         if self._last_code_ms >= 0:
             figures["last_code_s_ago"] = (system_clock.boot_ms() - self._last_code_ms) / 1000
