@@ -16,12 +16,16 @@ from sync_server.config import Config
 from sync_server.http.app import Runner, make_app
 from sync_server.http.routes import all_routes
 from sync_server.http.services import Services
+from sync_server.http.webhooks import webhook_of
 from sync_server.identity.keys import load_keys
 from sync_server.identity.tokens import AccessTokens
+from sync_server.insight.alert_rules import Thresholds
 from sync_server.privacy.vault import Vault
 from sync_server.storage import schema
 from sync_server.storage.database import Database
 from sync_server.storage.paths import DataFolder
+from sync_server.stream.alert_watch import AlertWatch
+from sync_server.stream.handlers import Stream
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
 
@@ -53,6 +57,29 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     )
 
 
+def make_stream(services: Services, config: Config) -> Stream:
+    """Who is told of what happens, as the settings say."""
+    handlers = webhook_of(config.webhook_url, config.webhook_secret, config.webhook_types)
+    return Stream(
+        services.database,
+        services.heads,
+        handlers,
+        source=f"gatesync/{services.event_id}",
+        now_ms=services.now_ms,
+    )
+
+
+def thresholds(config: Config) -> Thresholds:
+    return Thresholds(
+        gate_load_percent=config.alert_gate_load_percent,
+        attendance_percent=config.alert_attendance_percent,
+        offline_s=config.alert_offline_s,
+        waiting_scans=config.alert_waiting_scans,
+        clock_off_ms=config.alert_clock_off_ms,
+        disk_free_mb=config.alert_disk_free_mb,
+    )
+
+
 @contextlib.asynccontextmanager
 async def listening(
     database: Database, folder: DataFolder, config: Config
@@ -69,15 +96,19 @@ async def listening(
         await _start(site, config.host, config.port)
         services.listening_url = _url_of(runner, config.host)
         services.base_url = config.public_url.rstrip("/") or services.listening_url
+        stream = make_stream(services, config)
+        await stream.begin()
+        watch = AlertWatch(database, thresholds(config), services.now_ms)
         async with asyncio.TaskGroup() as tasks:
-            live = tasks.create_task(services.live.run())
+            running = [tasks.create_task(part.run()) for part in (services.live, stream, watch)]
             try:
                 yield services
             finally:
                 await site.stop()
                 services.heads.close()
                 await services.live.close()
-                live.cancel()
+                for task in running:
+                    task.cancel()
     finally:
         services.heads.close()
         await runner.cleanup()

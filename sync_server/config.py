@@ -22,6 +22,15 @@ class Config:
     public_url: str = ""  # how gates and people reach the server, if not http://host:port
     log_level: str = "info"  # debug | info | warning | error, to standard error
     past_attendance_percent: int = 0  # of a past event of this kind, for forecasts; 0: not known
+    webhook_url: str = ""  # messages go there, signed; none if empty
+    webhook_secret: str = ""  # shared with the receiver
+    webhook_types: str = "alert.raised,alert.cleared"
+    alert_gate_load_percent: int = 80
+    alert_attendance_percent: int = 30  # below it past half of the event
+    alert_offline_s: int = 60
+    alert_waiting_scans: int = 50
+    alert_clock_off_ms: int = 60_000
+    alert_disk_free_mb: int = 200
 
 
 def load_config(file: Path | None, environment: Mapping[str, str] | None = None) -> Config:
@@ -56,12 +65,18 @@ def _checked(config: Config, given: Mapping[str, Any], source: str) -> Config:
             raise UsageError(f"{source}: there is no setting {name!r}; one of {known}")
         if type(value) is not type(default):
             raise UsageError(f"{source}: {name} must be a {type(default).__name__}")
+        if type(value) is int and value < 0:
+            raise UsageError(f"{source}: {name} must not be negative")
     config = replace(config, **given)
     check_port(config.port, f"{source}: port")
     if not 0 <= config.past_attendance_percent <= 100:
         raise UsageError(f"{source}: past_attendance_percent must be between 0 and 100")
     if config.log_level not in LOG_LEVELS:
         raise UsageError(f"{source}: log_level must be one of {', '.join(LOG_LEVELS)}")
+    if config.webhook_url and not config.webhook_secret:
+        raise UsageError(f"{source}: webhook_url needs a webhook_secret to sign with")
+    if config.webhook_url and not config.webhook_url.startswith(("http://", "https://")):
+        raise UsageError(f"{source}: webhook_url must begin with http:// or https://")
     if config.public_url and not config.public_url.startswith(("http://", "https://")):
         raise UsageError(f"{source}: public_url must begin with http:// or https://")
     return config

@@ -12,8 +12,11 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from sync_server.storage import migrations
-from sync_server.storage.schema import metadata
+from sync_server.storage import (
+    migrations,
+    schema,  # noqa: F401 - fills metadata
+)
+from sync_server.storage.metadata import metadata
 
 TEMPLATE = '''"""{words}.
 

@@ -1,7 +1,9 @@
 """Every route of the server, in one table."""
 
 from sync_server.http import (
+    alerts,
     credentials,
+    deliveries,
     devices,
     event,
     figures,
@@ -33,6 +35,8 @@ def all_routes() -> tuple[Route, ...]:
         *credentials.ROUTES,
         *review.ROUTES,
         *figures.ROUTES,
+        *alerts.ROUTES,
+        *deliveries.ROUTES,
         *live.ROUTES,
         *openapi.ROUTES,
     )

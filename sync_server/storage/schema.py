@@ -13,16 +13,16 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-PARTNER_DEVICE_PREFIX = "partner:"  # partner calls are kept as scans of such a device
+from sync_server.storage import message_tables as _message_tables  # noqa: F401 - belong to it too
+from sync_server.storage.metadata import metadata
 
-metadata = MetaData()
+PARTNER_DEVICE_PREFIX = "partner:"  # partner calls are kept as scans of such a device
 
 
 def _replicated(name: str, *columns: Column[object] | UniqueConstraint | Index) -> Table:

@@ -10,18 +10,21 @@ from sqlalchemy import Connection
 
 from shared.limits import LIVE_QUEUE_FRAMES_MAX
 from shared.wire import format_time
+from sync_server.insight import alerts
 from sync_server.insight.stats import Figures
 from sync_server.ports import Store
 from sync_server.stream import tail
 from sync_server.stream.head_watch import HeadWatch, wait_until
 
 SCAN, GATE = "scan.merged", "gate.status"
+PASSED_ON = frozenset({SCAN, alerts.RAISED, alerts.CLEARED})
 FIGURES_INTERVAL_S = 0.25  # at most four times a second, however many scans arrive
 FIGURES_IDLE_S = 30.0  # loads fall and trends turn without a scan
 GATES_INTERVAL_S = 5.0
 SCANS_INTERVAL_S = 0.05
 SCANS_PER_READ_MAX = 100  # of a backlog only the newest: the figures tell the rest
 SCANS_ON_CONNECT = 20
+ALERTS_ON_CONNECT = 50
 
 
 class Watcher:
@@ -64,12 +67,17 @@ class LiveHub:
         through, scans = await self._database.read(
             lambda conn: tail.last_scans(conn, SCANS_ON_CONNECT)
         )
+        standing = await self._database.read(
+            lambda conn: alerts.page(conn, standing_only=True, before=None, limit=ALERTS_ON_CONNECT)
+        )
         if not self._watchers:
             self._read_through = through
         self._watchers.add(watcher)
         watcher.push(frame("stats.updated", stats, now_ms))
         for device in devices:
             watcher.push(frame(GATE, device, now_ms))
+        for alert in reversed(standing["items"]):
+            watcher.push(frame(alerts.RAISED, alert, now_ms))
         for row in scans:
             watcher.push(frame(row.type, row.data, row.at_ms))
         self._arrived.set()
@@ -102,7 +110,9 @@ class LiveHub:
             rows = await self._database.read(self._unread)
             if rows:
                 self._read_through = rows[-1].outbox_id
-            self._send(frame(row.type, row.data, row.at_ms) for row in rows if row.type == SCAN)
+            self._send(
+                frame(row.type, row.data, row.at_ms) for row in rows if row.type in PASSED_ON
+            )
             if any(row.type == GATE for row in rows):
                 self._gate_news.set()
             await asyncio.sleep(SCANS_INTERVAL_S)
@@ -129,7 +139,11 @@ class LiveHub:
             await wait_until(self._gate_news, GATES_INTERVAL_S)
 
     def _unread(self, conn: Connection) -> list[tail.OutboxRow]:
-        return tail.rows_after(conn, self._read_through, SCANS_PER_READ_MAX)
+        rows = tail.rows_after(conn, self._read_through, SCANS_PER_READ_MAX)
+        if len(rows) < SCANS_PER_READ_MAX:
+            return rows
+        # Scans of a backlog may be left out, an alert not.
+        return tail.alerts_between(conn, self._read_through, rows[0].outbox_id) + rows
 
     async def _somebody(self) -> None:
         while not self._watchers:

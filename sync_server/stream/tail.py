@@ -31,6 +31,21 @@ def rows_after(conn: Connection, outbox_id: int, rows_max: int) -> list[OutboxRo
     return [OutboxRow(*row) for row in rows][::-1]
 
 
+def alerts_between(conn: Connection, after: int, before: int) -> list[OutboxRow]:
+    """What was raised and cleared between these two rows, oldest first."""
+    box = schema.outbox
+    rows = conn.execute(
+        select(box.c.outbox_id, box.c.type, box.c.data, box.c.at_ms)
+        .where(
+            box.c.outbox_id > after,
+            box.c.outbox_id < before,
+            box.c.type.in_(("alert.raised", "alert.cleared")),
+        )
+        .order_by(box.c.outbox_id)
+    )
+    return [OutboxRow(*row) for row in rows]
+
+
 def last_scans(conn: Connection, rows_max: int) -> tuple[int, list[OutboxRow]]:
     """The outbox's head, and the last merged scans, oldest first."""
     box = schema.outbox

@@ -15,7 +15,8 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insp
 from sqlalchemy.exc import DatabaseError
 
 from shared.errors import NewerDataError, UsageError
-from sync_server.storage.schema import metadata, schema_support
+from sync_server.storage.metadata import metadata
+from sync_server.storage.schema import schema_support
 
 FOLDER = Path(__file__).parent
 _FILE = re.compile(r"r(\d{4})_\w+\.py")

@@ -65,6 +65,36 @@ async def test_the_whole_picture_comes_first_then_each_scan_at_once(server: Serv
     assert digest_of(1) not in str(scan)
 
 
+async def test_an_alert_comes_to_the_page_and_goes_when_it_is_over(server: Server) -> None:
+    viewer, operator = server.keys["viewer"], server.keys["operator"]
+    device = await server.enrol()
+    now_ms = system_clock.now_ms()
+    about = {"digest": None, "kind": "person", "participantId": "P000001"}
+    entries = [
+        scan_entry(n, **about, occurredAt=format_time(now_ms - 20_000 + n * 5_000)) for n in (1, 2)
+    ]
+    request = {"deviceId": device.device_id, "epoch": "00ff", "entries": entries}
+    headers = {"Authorization": f"Bearer {viewer}"}
+    async with server.http.ws_connect(server.url + "/api/v1/live", headers=headers) as socket:
+        await server.api("POST", "/sync/scans", key=device.token, json=request)
+        raised = await frame(socket, "alert.raised", within_s=10)
+        assert raised["type"] == "conflict"
+        assert set(raised["message"]) == {"en", "ko"}
+        _, standing = await server.api("GET", "/alerts?standing=true", key=viewer)
+        assert [item["id"] for item in standing["items"]] == [raised["id"]]
+        path = f"/alerts/{raised['id']}/acknowledge"
+        status, seen = await server.api("POST", path, key=viewer)
+        assert (status, seen["acknowledgedBy"]) == (200, "viewer")
+        _, conflicts = await server.api("GET", "/conflicts?open=true", key=operator)
+        word = {"action": "accept", "reason": "Two people, one list entry"}
+        scan_id = conflicts["items"][0]["scanId"]
+        path = f"/scans/{scan_id}/resolution"
+        assert (await server.api("POST", path, key=operator, json=word))[0] < 300
+        cleared = await frame(socket, "alert.cleared", within_s=10)
+        assert (cleared["id"], cleared["clearedAt"] is None) == (raised["id"], False)
+    assert (await server.api("POST", "/alerts/999/acknowledge", key=viewer))[0] == 404
+
+
 async def test_only_our_own_page_may_open_it(server: Server) -> None:
     path = server.url + "/api/v1/live"
     cookie = {"Cookie": f"{COOKIE}={server.keys['viewer']}"}
