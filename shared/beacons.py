@@ -10,6 +10,7 @@ Source: google/eddystone, eddystone-eid/eid-computation.md; the vector in the te
 RadiusNetworks' (FINDINGS §2).
 """
 
+import re
 from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -24,6 +25,12 @@ STEP_BITS = 16  # a temporary key serves for 2^16 s
 TOLERANCE_MS_MAX = 64_000
 """An id is good this long before and after its slot, at most a slot: for the badge's own clock,
 which drifts some seconds a day."""
+
+
+CANONICAL = re.compile(
+    r"ibeacon:[0-9a-f]{32}:[0-9a-f]{4}:[0-9a-f]{4}|altbeacon:[0-9a-f]{40}"
+    r"|eddystone-uid:[0-9a-f]{32}|eddystone-eid:[0-9a-f]{16}"
+)
 
 
 def ibeacon(uuid: bytes, major: int, minor: int) -> str:

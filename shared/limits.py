@@ -53,3 +53,10 @@ STATUS_INTERVAL_S = 10
 # Beacons (DESIGN §7)
 BEACON_TRACKS_MAX = 4_096  # badges of this event that a gate follows at once
 BEACON_SAMPLES_MAX = 64  # strengths kept of each: at 20 a second more than the window holds
+BADGE_CLOCK_SEARCHED_S_MAX = 400 * 86_400  # how old a badge may be whose clock is searched for
+BEACON_HORIZON_HOURS_MAX = 48  # how far ahead gates may hold rotating ids
+BADGES_PER_PAGE_DEFAULT = 200
+BADGES_PER_PAGE_MAX = 500  # 500 badges, 6 hours, 32 s slots: 3.6 MB
+BADGE_CACHE_BYTES_MAX = 64 * 1024 * 1024
+PAIRING_S_MAX = 120
+BEACON_LIST_BYTES_MAX = 16 * 1024 * 1024

@@ -53,6 +53,7 @@ def _find(name: str) -> Callable[..., int]:
         "serve": serve.run,
         "init": init.run,
         "import": participants.run_import,
+        "import-beacons": participants.run_import_beacons,
         "tickets": participants.run_tickets,
         "enrol": access.run_enrol,
         "api-key": access.run_api_key,

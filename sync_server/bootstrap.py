@@ -28,6 +28,7 @@ from sync_server.stream.alert_watch import AlertWatch
 from sync_server.stream.handlers import Stream
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
+from sync_server.sync.badge_table import BadgeTable
 
 
 def event_id_of(conn: Connection) -> str:
@@ -43,11 +44,14 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     event_id = database.read_now(event_id_of)
     heads = HeadWatch(asyncio.get_running_loop())
     database.on_commit(heads.notify)
+    vault = Vault(keys.master)
     return Services(
         database=database,
         keys=keys,
         tokens=AccessTokens(keys, event_id),
-        vault=Vault(keys.master),
+        vault=vault,
+        badges=BadgeTable(vault, keys.digest),
+        beacon_horizon_ms=config.beacon_horizon_hours * 3_600_000,
         event_id=event_id,
         heads=heads,
         live=LiveHub(database, heads, system_clock.now_ms),

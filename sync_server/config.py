@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import UsageError
+from shared.limits import BEACON_HORIZON_HOURS_MAX
 
 ENVIRONMENT_PREFIX = "GATESYNC_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -21,6 +22,7 @@ class Config:
     port: int = 8080  # TCP port; 0 takes any free one
     public_url: str = ""  # how gates and people reach the server, if not http://host:port
     log_level: str = "info"  # debug | info | warning | error, to standard error
+    beacon_horizon_hours: int = 6  # how many hours of rotating ids gates hold ahead, 1 to 48
     past_attendance_percent: int = 0  # of a past event of this kind, for forecasts; 0: not known
     webhook_url: str = ""  # messages go there, signed; none if empty
     webhook_secret: str = ""  # shared with the receiver
@@ -71,6 +73,8 @@ def _checked(config: Config, given: Mapping[str, Any], source: str) -> Config:
     check_port(config.port, f"{source}: port")
     if not 0 <= config.past_attendance_percent <= 100:
         raise UsageError(f"{source}: past_attendance_percent must be between 0 and 100")
+    if not 1 <= config.beacon_horizon_hours <= BEACON_HORIZON_HOURS_MAX:
+        raise UsageError(f"{source}: beacon_horizon_hours must be 1 to {BEACON_HORIZON_HOURS_MAX}")
     if config.log_level not in LOG_LEVELS:
         raise UsageError(f"{source}: log_level must be one of {', '.join(LOG_LEVELS)}")
     if config.webhook_url and not config.webhook_secret:

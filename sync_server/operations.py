@@ -17,6 +17,7 @@ from sync_server.deployment import Deployment
 from sync_server.identity import devices, services
 from sync_server.identity.enrolment_codes import enrolment_url, make_code
 from sync_server.identity.people import create_owner
+from sync_server.registration.beacon_import import import_beacons
 from sync_server.registration.csv_reader import CsvReader
 from sync_server.registration.event_store import check_same_event
 from sync_server.registration.importer import Importer, Options
@@ -50,6 +51,19 @@ def _import(
     )
     result = importer.run(reader, source, progress)
     return {"result": result, "ignored": reader.ignored, "encoding": reader.encoding}
+
+
+def _import_beacons(
+    deployment: Deployment, parameters: Mapping[str, Any], body: BinaryIO, _progress: Progress
+) -> Any:
+    return import_beacons(
+        body,
+        str(parameters["source"]),
+        deployment.database,
+        deployment.vault,
+        deployment.keys,
+        system_clock.now_ms,
+    )
 
 
 def _tickets(
@@ -121,6 +135,7 @@ def _init(
 
 OPERATIONS: dict[str, Operation] = {
     "import": _import,
+    "import-beacons": _import_beacons,
     "tickets": _tickets,
     "enrol": _enrol,
     "api-key": _api_key,

@@ -26,6 +26,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from shared.beacon_settings import DEFAULT, BeaconSettings
 from shared.limits import BEACON_SAMPLES_MAX, BEACON_TRACKS_MAX
 
 K = TypeVar("K", bound=Hashable)
@@ -36,13 +37,24 @@ MEASURED_POWER_DBM = -59
 class PresenceSettings(msgspec.Struct, frozen=True):
     """What a gate may set (`beacon` of its row). dB are below the measured power at 1 m."""
 
-    enter_db: float = 6.0
-    leave_db: float = 14.0
-    window_ms: int = 2_500
-    enter_dwell_ms: int = 500
-    leave_dwell_ms: int = 8_000
-    silence_ms: int = 10_000
+    enter_db: float = DEFAULT.enter_db
+    leave_db: float = DEFAULT.leave_db
+    window_ms: int = round(DEFAULT.window_seconds * 1_000)
+    enter_dwell_ms: int = round(DEFAULT.enter_dwell_seconds * 1_000)
+    leave_dwell_ms: int = round(DEFAULT.leave_dwell_seconds * 1_000)
+    silence_ms: int = round(DEFAULT.silence_seconds * 1_000)
     samples_min: int = 2
+
+    @classmethod
+    def of(cls, gate: BeaconSettings) -> PresenceSettings:
+        return cls(
+            enter_db=gate.enter_db,
+            leave_db=gate.leave_db,
+            window_ms=round(gate.window_seconds * 1_000),
+            enter_dwell_ms=round(gate.enter_dwell_seconds * 1_000),
+            leave_dwell_ms=round(gate.leave_dwell_seconds * 1_000),
+            silence_ms=round(gate.silence_seconds * 1_000),
+        )
 
 
 class Change(NamedTuple, Generic[K]):

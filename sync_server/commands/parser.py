@@ -49,6 +49,10 @@ def make_parser() -> argparse.ArgumentParser:
     imported.add_argument("--map", action="append", default=[], metavar="HEADING=FIELD",
                           help="a column with another heading; may be repeated")  # fmt: skip
 
+    badges = command("import-beacons", "give participants the beacons of a CSV")
+    badges.add_argument("file", metavar="FILE.csv", help="- reads standard input")
+    badges.add_argument("--json", action="store_true", help="print the result as JSON")
+
     tickets = command("tickets", "write every registered participant's ticket")
     tickets.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     tickets.add_argument("--format", choices=["png", "svg", "pdf", "csv"], default="png")

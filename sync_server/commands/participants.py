@@ -1,4 +1,4 @@
-"""`sync-server import` and `tickets`."""
+"""`sync-server import`, `import-beacons` and `tickets`."""
 
 import argparse
 import json
@@ -33,6 +33,17 @@ def run_import(folder: DataFolder, config: Config, arguments: argparse.Namespace
         print(json.dumps(result, ensure_ascii=False))
     else:
         _show(result, answer["ignored"], dry_run=arguments.dry_run)
+    return PARTLY_DONE if result["refused"] else 0
+
+
+def run_import_beacons(folder: DataFolder, config: Config, arguments: argparse.Namespace) -> int:
+    name = "standard input" if arguments.file == "-" else Path(arguments.file).name
+    with _opened(arguments.file) as stream:
+        result = perform(folder, config, "import-beacons", {"source": name}, stream)
+    if arguments.json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        _show(result, [], dry_run=False)
     return PARTLY_DONE if result["refused"] else 0
 
 

@@ -1,6 +1,6 @@
 """Tickets and beacons: shown, issued anew, revoked (API §2)."""
 
-import re
+import asyncio
 from typing import Any, Literal
 
 from aiohttp import web
@@ -11,33 +11,21 @@ from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.routing import Call, Route, json_response, no_content
 from sync_server.identity.rights import Right
 from sync_server.registration import printing
+from sync_server.registration.beacons import (
+    BadBeaconError,
+    Beacon,
+    BeaconBody,
+    add_beacon,
+    read_beacon,
+)
 from sync_server.registration.event_store import load_event
 from sync_server.registration.participants import credential_json, find_participant
 from sync_server.registration.tickets import (
     Ticket,
-    add_beacon,
     issue_ticket,
     revoke_credential,
     tickets_of,
 )
-
-# How the canonical ids of API §3.4 are made from a beacon's members, and what these look like.
-_UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
-_NUMBER_MAX = 0xFFFF
-
-
-class BeaconBody(wire.Request, kw_only=True):
-    """`ibeacon`: uuid, major, minor; `altbeacon`: id (40 hex); `eddystone-uid`: namespace (20
-    hex) and instance (12 hex).
-    """
-
-    type: Literal["ibeacon", "altbeacon", "eddystone-uid"]
-    uuid: str | None = None
-    major: int | None = None
-    minor: int | None = None
-    id: str | None = None
-    namespace: str | None = None
-    instance: str | None = None
 
 
 class CredentialRequest(wire.Request, kw_only=True):
@@ -64,22 +52,40 @@ async def add(call: Call) -> web.StreamResponse:
     if (request.kind == "beacon") != (request.beacon is not None):
         raise invalid("beacon", "`beacon` goes with the kind beacon, and only with it.")
     services, participant_id = call.services, call.part("id")
-    canonical = canonical_id(request.beacon) if request.beacon is not None else None
+    beacon = None if request.beacon is None else await checked_beacon(call, request.beacon)
 
     def job(conn: Connection) -> dict[str, Any]:
-        vault, keys = services.vault, services.keys
-        if canonical is None:
-            row = issue_ticket(conn, participant_id, vault, keys, call.received_ms)
-        else:
-            try:
-                row = add_beacon(conn, participant_id, canonical, keys, vault, call.received_ms)
-            except LookupError as error:
-                raise ApiError(409, "beacon_taken", str(error.args[0]), field="beacon") from error
+        if beacon is not None:
+            return stored_beacon(conn, call, participant_id, beacon)
+        vault = services.vault
+        row = issue_ticket(conn, participant_id, vault, services.keys, call.received_ms)
         if row is None:
             raise not_found("participant_not_found", f"There is no participant {participant_id!r}.")
         return credential_json(row, vault, load_event(conn).tag)
 
     return json_response(await services.database.write(job), 201)
+
+
+def stored_beacon(
+    conn: Connection, call: Call, participant_id: str, beacon: Beacon
+) -> dict[str, Any]:
+    """Part of a job: give it to the participant, and how it is shown."""
+    vault, keys = call.services.vault, call.services.keys
+    try:
+        row = add_beacon(conn, participant_id, beacon, keys, vault, call.received_ms)
+    except LookupError as error:
+        raise ApiError(409, "beacon_taken", str(error.args[0]), field="beacon") from error
+    if row is None:
+        raise not_found("participant_not_found", f"There is no participant {participant_id!r}.")
+    return credential_json(row, vault, load_event(conn).tag)
+
+
+async def checked_beacon(call: Call, body: BeaconBody) -> Beacon:
+    """Off the loop: finding a rotating badge's clock takes a second."""
+    try:
+        return await asyncio.to_thread(read_beacon, body, call.received_ms)
+    except BadBeaconError as fault:
+        raise invalid(f"beacon.{fault.field}", str(fault), "invalid_beacon") from fault
 
 
 async def revoke(call: Call) -> web.StreamResponse:
@@ -90,29 +96,6 @@ async def revoke(call: Call) -> web.StreamResponse:
     if not done:
         raise not_found("credential_not_found", f"There is no credential {credential_id!r}.")
     return no_content()
-
-
-def canonical_id(beacon: BeaconBody) -> str:
-    """`ibeacon:uuid:major:minor`, `altbeacon:id`, `eddystone-uid:namespace+instance`."""
-    if beacon.type == "ibeacon":
-        uuid = _hex(beacon.uuid, _UUID, "uuid", "a UUID")
-        numbers = (("major", beacon.major), ("minor", beacon.minor))
-        for name, number in numbers:
-            if number is None or not 0 <= number <= _NUMBER_MAX:
-                raise invalid(f"beacon.{name}", f"{name} must be 0 to {_NUMBER_MAX}.")
-        return f"ibeacon:{uuid.replace('-', '')}:{beacon.major:04x}:{beacon.minor:04x}"
-    if beacon.type == "altbeacon":
-        return "altbeacon:" + _hex(beacon.id, r"[0-9a-f]{40}", "id", "40 hex digits")
-    namespace = _hex(beacon.namespace, r"[0-9a-f]{20}", "namespace", "20 hex digits")
-    instance = _hex(beacon.instance, r"[0-9a-f]{12}", "instance", "12 hex digits")
-    return f"eddystone-uid:{namespace}{instance}"
-
-
-def _hex(text: str | None, pattern: str, name: str, form: str) -> str:
-    plain = (text or "").strip().lower()
-    if not re.fullmatch(pattern, plain):
-        raise invalid(f"beacon.{name}", f"{name} must be {form}.")
-    return plain
 
 
 async def _ticket(call: Call) -> Ticket:

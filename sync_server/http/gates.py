@@ -8,6 +8,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from shared import wire
+from shared.beacon_settings import BeaconSettings
 from shared.errors import UsageError
 from shared.model import GateDirection
 from sync_server.gates import gates
@@ -33,7 +34,7 @@ class GatePatch(wire.Request, kw_only=True):
     capacity_per_minute: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Unset = UNSET
     active: bool | Unset = UNSET
     location: dict[str, Any] | Unset | None = UNSET
-    beacon: dict[str, Any] | Unset | None = UNSET
+    beacon: BeaconSettings | Unset | None = UNSET
 
 
 async def list_all(call: Call) -> web.StreamResponse:
@@ -67,11 +68,7 @@ async def create(call: Call) -> web.StreamResponse:
 async def change(call: Call) -> web.StreamResponse:
     patch: GatePatch = await call.body()
     given = {name: getattr(patch, name) for name in patch.__struct_fields__}
-    changes = {
-        name: value.value if isinstance(value, GateDirection) else value
-        for name, value in given.items()
-        if value is not UNSET
-    }
+    changes = {name: _plain(value) for name, value in given.items() if value is not UNSET}
     gate_id = call.part("id")
     row = await call.services.database.write(
         lambda conn: gates.change_gate(conn, gate_id, changes, call.received_ms)
@@ -93,6 +90,12 @@ async def enrolment(call: Call) -> web.StreamResponse:
         "expiresAt": wire.format_time(expires_ms),
     }
     return json_response(made, 201)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BeaconSettings):
+        return value.as_json()
+    return value.value if isinstance(value, GateDirection) else value
 
 
 def _found(row: Mapping[str, Any] | None, gate_id: str) -> Mapping[str, Any]:

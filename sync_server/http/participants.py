@@ -136,7 +136,7 @@ async def import_file(call: Call) -> web.StreamResponse:
     options = Options(dry_run=query.dry_run, reinstate=query.reinstate)
     importer = Importer(services.database, services.vault, services.keys, options, services.now_ms)
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
-        source = await _receive(call.request, file)
+        source = await receive_file(call.request, file)
         file.seek(0)
 
         def work() -> dict[str, Any]:
@@ -148,7 +148,7 @@ async def import_file(call: Call) -> web.StreamResponse:
             raise invalid(None, str(error), "unreadable_file") from error
 
 
-async def _receive(request: web.Request, file: IO[bytes]) -> str:
+async def receive_file(request: web.Request, file: IO[bytes]) -> str:
     """Store the upload; returns what to call it."""
     if request.content_type == "multipart/form-data":
         try:

@@ -2,6 +2,7 @@
 
 from sync_server.http import (
     alerts,
+    beacons,
     credentials,
     deliveries,
     devices,
@@ -33,6 +34,7 @@ def all_routes() -> tuple[Route, ...]:
         *gates.ROUTES,
         *participants.ROUTES,
         *credentials.ROUTES,
+        *beacons.ROUTES,
         *review.ROUTES,
         *figures.ROUTES,
         *alerts.ROUTES,

@@ -17,6 +17,7 @@ from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
+from sync_server.sync.badge_table import BadgeTable
 
 
 @dataclass(slots=True)
@@ -33,10 +34,12 @@ class Services:
     event_id: str
     heads: HeadWatch
     live: LiveHub
+    badges: BadgeTable
     now_ms: Callable[[], int]
     monotonic_s: Callable[[], float]
     listening_url: str = ""
     base_url: str = ""
+    beacon_horizon_ms: int = 6 * 3_600_000  # how far ahead gates hold rotating ids
     past_attendance_share: float | None = None  # of a past event's registered who came
     sign_in_failures: Throttle = field(
         default_factory=lambda: Throttle(SIGN_IN_FAILURES_PER_MINUTE_MAX)

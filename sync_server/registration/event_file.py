@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from shared import wire
+from shared.beacon_settings import BeaconSettings
 from shared.credentials import TAG
 from shared.errors import UsageError
 from shared.model import Event, EventStatus, Gate, GateDirection, Settings, SignedTickets
@@ -45,7 +46,7 @@ class GateBody(wire.Request):
     capacity_per_minute: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 30
     active: bool = True
     location: dict[str, Any] | None = None
-    beacon: dict[str, Any] | None = None
+    beacon: BeaconSettings | None = None
 
 
 class EventBody(wire.Request):
@@ -106,7 +107,7 @@ def gate_of(body: GateBody | str) -> Gate:
         capacity_per_minute=body.capacity_per_minute,
         active=body.active,
         location=body.location,
-        beacon=body.beacon,
+        beacon=None if body.beacon is None else body.beacon.as_json(),
     )
 
 

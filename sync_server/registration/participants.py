@@ -14,6 +14,7 @@ from shared.errors import PermanentError
 from shared.model import ParticipantStatus
 from sync_server.identity.keys import ServerKeys
 from sync_server.privacy.vault import Vault
+from sync_server.registration.beacons import public_code
 from sync_server.registration.event_store import load_event
 from sync_server.registration.importer import write_plan
 from sync_server.registration.planning import Patience, Planner, Row
@@ -191,15 +192,17 @@ def credentials_of(conn: Connection, participant_id: str) -> list[Row]:
 
 
 def credential_json(row: Row, vault: Vault, tag: str) -> dict[str, Any]:
-    """A credential as its operators see it: a ticket with its readable code."""
+    """A credential as its operators see it: a ticket with its readable code, no badge's key."""
     code = vault.open(row["code"])
-    ticket = row["kind"] == "ticket"
+    if code:
+        ticket = row["kind"] == "ticket"
+        code = credentials.readable(tag, code) if ticket else public_code(code)
     return {
         "id": row["credential_id"],
         "participantId": row["participant_id"],
         "kind": row["kind"],
         "status": row["status"],
-        "code": credentials.readable(tag, code) if ticket and code else code,
+        "code": code,
         "issuedAt": wire.format_time(row["issued_ms"]),
         "signed": row["signed_payload"] is not None,
     }

@@ -128,39 +128,6 @@ def issue_ticket(
     return ticket
 
 
-def add_beacon(
-    conn: Connection,
-    participant_id: str,
-    canonical_id: str,
-    keys: ServerKeys,
-    vault: Vault,
-    now_ms: int,
-) -> dict[str, Any] | None:
-    """A beacon for a participant; None where there is nobody, LookupError where it is taken."""
-    people, held = schema.participants, schema.credentials
-    found = select(people.c.participant_id).where(people.c.participant_id == participant_id)
-    if conn.execute(found).first() is None:
-        return None
-    digest = credentials.beacon_digest(keys.digest, canonical_id)
-    if conn.execute(select(held.c.digest).where(held.c.digest == digest)).first() is not None:
-        raise LookupError(f"the beacon {canonical_id} is a participant's already")
-    row = {
-        "credential_id": str(uuid.uuid4()),
-        "participant_id": participant_id,
-        "kind": CredentialKind.BEACON.value,
-        "digest": digest,
-        "code": vault.seal(canonical_id.lower()),
-        "status": CredentialStatus.ACTIVE.value,
-        "valid_from_ms": None,
-        "valid_until_ms": None,
-        "issued_ms": now_ms,
-        "signed_payload": None,
-    }
-    revisions.upsert(conn, held, row)
-    merge_store.refold(conn, [participant_id], now_ms, digests=[digest])
-    return row
-
-
 def revoke_credential(conn: Connection, credential_id: str, now_ms: int) -> bool:
     """Revoke for good; False where there is no such credential."""
     tickets = schema.credentials

@@ -357,3 +357,15 @@ outbox = Table(  # every change, in its own transaction; the live page reads it
     Column("at_ms", BigInteger, nullable=False),
     Column("data", JSON, nullable=False),
 )
+
+pairings = Table(  # "pair this badge": one open at a gate, gone once confirmed or over
+    "pairings",
+    metadata,
+    Column("pairing_id", String(36), primary_key=True),
+    Column("gate_id", String(100), nullable=False, unique=True),
+    Column("participant_id", String(100), nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("beacon", String(100)),  # the strongest unknown one that the gate hears, canonical
+    Column("rssi", Float),
+    Column("heard_ms", BigInteger),
+)
