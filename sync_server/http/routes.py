@@ -16,6 +16,7 @@ from sync_server.http import (
     pages,
     participants,
     partners,
+    reports,
     review,
     sessions,
 )
@@ -37,6 +38,7 @@ def all_routes() -> tuple[Route, ...]:
         *beacons.ROUTES,
         *review.ROUTES,
         *figures.ROUTES,
+        *reports.ROUTES,
         *alerts.ROUTES,
         *deliveries.ROUTES,
         *live.ROUTES,

@@ -115,6 +115,14 @@ def font_for(tickets: Sequence[Ticket], fonts: Sequence[str] = _FONTS) -> str | 
     return None
 
 
+def text_font(fonts: Sequence[str] = _FONTS) -> str:
+    """A font with Hangul; UsageError where none is installed."""
+    found = next((font for font in fonts if Path(font).exists()), None)
+    if found is None:
+        raise UsageError("a PDF needs a Korean font: install fonts-nanum (apt install fonts-nanum)")
+    return found
+
+
 def file_name(participant_id: str) -> str:
     """The id where it can be a file's name, else its safe letters and a hash of all of it."""
     if _SAFE_NAME.fullmatch(participant_id) and not participant_id.startswith((".", "-")):

@@ -1,0 +1,72 @@
+"""Reports (API §2): the final one as page, PDF and CSV, and the list of who came."""
+
+from functools import partial
+from typing import Literal
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from sync_server.http.routing import Call, Query, Route
+from sync_server.identity.rights import Right
+from sync_server.report import attendance, gather, render
+from sync_server.report.gather import Report
+
+
+class ReportQuery(Query):
+    language: Literal["en", "ko"] = "en"
+
+
+async def _report(call: Call) -> Report:
+    return await call.services.database.read(partial(gather.gather, now_ms=call.received_ms))
+
+
+async def html(call: Call) -> web.StreamResponse:
+    asked: ReportQuery = call.query
+    text = render.html(await _report(call), asked.language)
+    return web.Response(text=text, content_type="text/html")
+
+
+async def pdf(call: Call) -> web.StreamResponse:
+    asked: ReportQuery = call.query
+    report = await _report(call)
+
+    def job(_conn: Connection) -> bytes:  # on a reader's thread: setting takes a second
+        return render.pdf(report, asked.language)
+
+    return _file(await call.services.database.read(job), "application/pdf", "final.pdf")
+
+
+async def csv(call: Call) -> web.StreamResponse:
+    asked: ReportQuery = call.query
+    text = render.csv_text(await _report(call), asked.language)
+    return _file(text.encode(), "text/csv", "final.csv")
+
+
+async def attendance_csv(call: Call) -> web.StreamResponse:
+    """At most one line a participant: 100,000 are 12 MB."""
+
+    def job(conn: Connection) -> bytes:
+        return b"".join(render.rows_as_csv(attendance.rows(conn, call.services.vault)))
+
+    return _file(await call.services.database.read(job), "text/csv", "attendance.csv")
+
+
+def _file(body: bytes, content_type: str, name: str) -> web.Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    charset = "utf-8" if content_type == "text/csv" else None
+    return web.Response(body=body, content_type=content_type, charset=charset, headers=headers)
+
+
+ROUTES = (
+    Route("GET", "/api/v1/reports/final.html", Right.VIEWER, html,
+          "The final report as a page", "reports", query=ReportQuery, response_type="text/html",
+          statuses=(400,)),
+    Route("GET", "/api/v1/reports/final.pdf", Right.VIEWER, pdf,
+          "The final report as a PDF", "reports", query=ReportQuery,
+          response_type="application/pdf", statuses=(400,)),
+    Route("GET", "/api/v1/reports/final.csv", Right.VIEWER, csv,
+          "The final report as a CSV", "reports", query=ReportQuery, response_type="text/csv",
+          statuses=(400,)),
+    Route("GET", "/api/v1/reports/attendance.csv", Right.VIEWER, attendance_csv,
+          "Who came: one line a participant", "reports", response_type="text/csv"),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""What remains of an event: the final report and the list of who came."""
