@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO_PORT ?= 8080
 KIOSK_PORT ?= 8081
 
-.PHONY: help setup demo test lint bench migration lock clean
+.PHONY: help setup demo test chaos lint bench migration lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -20,6 +20,10 @@ test:  ## Set up, then lint, check types and run every test
 	@tools/setup.sh --tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest
+
+chaos:  ## Kill, cut off and lie to a real fleet, seed after seed (MINUTES=5, SEED=n for one)
+	@tools/setup.sh --tests
+	@$(BIN)/python -m tests.processes.chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 lint: setup  ## ruff, mypy, import laws
 	$(BIN)/ruff check

@@ -9,13 +9,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 BIN = Path(sys.executable).parent
+DATABASE_URL = "GATESYNC_DATABASE_URL"
 PASSWORD = "correct horse battery"
 WAIT_S = 30
 
@@ -26,7 +27,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run(*command: str, stdin: str = "", timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str,
+    stdin: str = "",
+    timeout_s: float = 60,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
     """One command of ours to its end, as a person would type it."""
     return subprocess.run(
         [str(BIN / command[0]), *command[1:]],
@@ -35,11 +41,12 @@ def run(*command: str, stdin: str = "", timeout_s: float = 60) -> subprocess.Com
         text=True,
         timeout=timeout_s,
         check=False,
+        env={**os.environ, **(environment or {})},
     )
 
 
-def ok(*command: str, stdin: str = "") -> str:
-    done = run(*command, stdin=stdin)
+def ok(*command: str, stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
+    done = run(*command, stdin=stdin, environment=environment)
     assert done.returncode == 0, (command, done.returncode, done.stdout, done.stderr)
     return done.stdout
 
@@ -76,7 +83,9 @@ def call(
 class Process:
     """A long-running command; ready once it prints its JSON line."""
 
-    def __init__(self, *command: str, log: Path) -> None:
+    def __init__(
+        self, *command: str, log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._log = log.open("ab")
         self._process = subprocess.Popen(
             [str(BIN / command[0]), *command[1:]],
@@ -84,6 +93,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
+            env={**os.environ, **(environment or {})},
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -108,14 +118,21 @@ class Process:
 
 
 class Server:
-    """A sync server on its own folder and port, with an event that runs right now."""
+    """A sync server on its own folder and port, with an event that runs right now.
 
-    def __init__(self, folder: Path, participants: int = 20) -> None:
+    `database_url`: its data in that database (PostgreSQL) instead of the folder's SQLite file.
+    """
+
+    def __init__(
+        self, folder: Path, participants: int = 20, *, database_url: str | None = None
+    ) -> None:
         self.data = folder / "server"
+        self.environment = {} if database_url is None else {DATABASE_URL: database_url}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: Process | None = None
         self._folder = folder
+        self._token: str | None = None
         now = datetime.now(UTC)
         event = {
             "eventId": "test-event",
@@ -129,19 +146,20 @@ class Server:
         (folder / "event.json").write_text(json.dumps(event))
         rows = "".join(f"P{n:03},Person Number{n},p{n}@example.com\n" for n in range(participants))
         (folder / "people.csv").write_text("id,name,email\n" + rows)
-        self.command(
-            "init",
-            "--event",
-            str(folder / "event.json"),
-            "--admin",
-            "owner",
-            "--password-stdin",
-            stdin=PASSWORD,
-        )
+        self.init()
         self.command("import", str(folder / "people.csv"))
 
+    def init(self, *rest: str) -> None:
+        event = str(self._folder / "event.json")
+        self.command(
+            "init", "--event", event, "--admin", "owner", "--password-stdin", *rest, stdin=PASSWORD
+        )
+
     def command(self, name: str, *rest: str, stdin: str = "") -> str:
-        return ok("sync-server", name, "--data", str(self.data), *rest, stdin=stdin)
+        data = str(self.data)
+        return ok(
+            "sync-server", name, "--data", data, *rest, stdin=stdin, environment=self.environment
+        )
 
     def start(self) -> "Server":
         self.process = Process(
@@ -152,6 +170,7 @@ class Server:
             "--port",
             str(self.port),
             log=self._folder / "server.log",
+            environment=self.environment,
         )
         return self
 
@@ -174,22 +193,48 @@ class Server:
         return str(body["token"])
 
     def get(self, path: str) -> Any:
-        status, body = call(f"{self.url}/api/v1{path}", token=self.sign_in())
-        assert status == 200, body
-        return body
+        return self.ask("GET", path)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Any route, as the owner; the answer's body."""
+        status, answer = self._call(method, path, body)
+        if status == 401:  # the first time, or the session is not in what was restored
+            self._token = self.sign_in()
+            status, answer = self._call(method, path, body)
+        assert status < 300, (method, path, status, answer)
+        return answer
+
+    def _call(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        return call(f"{self.url}/api/v1{path}", body, token=self._token, method=method)
 
     def attendance(self) -> list[dict[str, Any]]:
-        return list(self.get("/attendance?limit=1000")["items"])
+        """Every merged scan, page by page."""
+        items: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = self.get(f"/attendance?limit=1000{cursor}")
+            items += page["items"]
+            if page["cursor"] is None:
+                return items
+            cursor = f"&cursor={page['cursor']}"
+
+    def device(self, gate: "Gate") -> dict[str, Any]:
+        device_id = gate.identity()["deviceId"]
+        items = self.get("/devices")["items"]
+        return next((dict(item) for item in items if item["deviceId"] == device_id), {})
 
     def verify(self) -> None:
-        done = run("sync-server", "verify", "--data", str(self.data))
+        done = run("sync-server", "verify", "--data", str(self.data), environment=self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 class Gate:
     """An edge agent enrolled at one gate of a server; its camera off, codes come by the kiosk."""
 
-    def __init__(self, folder: Path, server: Server, gate_id: str = "g1") -> None:
+    def __init__(
+        self, folder: Path, server: Server, gate_id: str = "g1", *, through: str | None = None
+    ) -> None:
+        """`through`: the address of a proxy before the server."""
         self.data = folder / f"agent-{gate_id}"
         self._log = folder / f"agent-{gate_id}.log"
         self.process: Process | None = None
@@ -200,10 +245,26 @@ class Gate:
             "--data",
             str(self.data),
             "--server",
-            server.url,
+            through or server.url,
             "--code",
             made["code"],
         )
+
+    def identity(self) -> dict[str, Any]:
+        return dict(json.loads((self.data / "identity.json").read_text()))
+
+    def openings(self) -> list[str]:
+        """Ids of the scans that opened the barrier; a line that a kill cut short opened nothing."""
+        log = self.data / "barrier.log"
+        if not log.exists():
+            return []
+        whole = log.read_text().rpartition("\n")[0]
+        return [line.split()[1] for line in whole.splitlines()]
+
+    def would(self, code: str) -> str:
+        """The reason of a decision that is not recorded."""
+        done = run("edge-agent", "decide", "--data", str(self.data), code, "--dry-run", "--json")
+        return str(json.loads(done.stdout)["reason"])
 
     def start(self, *options: str) -> "Gate":
         self.process = Process(
@@ -225,6 +286,11 @@ class Gate:
             self.process.kill()
             self.process = None
 
+    def stop(self) -> None:
+        if self.process is not None:
+            assert self.process.stop() == 0
+            self.process = None
+
     def present(self, code: str, direction: str | None = None) -> dict[str, Any]:
         assert self.process is not None
         body = {"code": code} | ({"direction": direction} if direction else {})
@@ -235,9 +301,15 @@ class Gate:
     def status(self) -> dict[str, Any]:
         return dict(json.loads(ok("edge-agent", "status", "--data", str(self.data), "--json")))
 
+    def state(self) -> dict[str, Any]:
+        """What the kiosk page is told: much cheaper to ask than `status`."""
+        assert self.process is not None
+        status, answer = call(f"{self.process.ready['kiosk'].rstrip('/')}/api/state")
+        assert status == 200, answer
+        return dict(answer)
+
     def uploaded(self) -> bool:
-        said = self.status()
-        return bool(said["waiting"] == 0 and said["acknowledged"] == said["head"])
+        return bool(self.state()["waiting"] == 0)
 
 
 @contextmanager
