@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from edge_agent.readers.frames import Gray
 
 EXIT_FINE, EXIT_UNREADABLE = 0, 2
-_BUDGET_MS = 1000.0
-"""A printer's proof may take longer than a visitor would wait."""
 
 
 def read(source: str, *, any_code: bool, as_json: bool, out: TextIO) -> int:
@@ -80,10 +78,10 @@ def _refuse(words: str) -> int:
 
 
 def _decode(gray: Gray) -> tuple[list[str], float]:
-    from edge_agent.readers.decode import decode
+    from edge_agent.readers.decode import STILL_BUDGET_MS, decode
 
     start_s = system_clock.monotonic_s()
-    found = decode(gray, budget_ms=_BUDGET_MS)
+    found = decode(gray, budget_ms=STILL_BUDGET_MS)
     ms = (system_clock.monotonic_s() - start_s) * 1000
     return [payload.decode("utf-8", "replace") for payload in found.payloads], ms
 

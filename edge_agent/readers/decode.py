@@ -2,9 +2,9 @@
 
 The first try is zxing-cpp with its defaults: the best single library on real photographs and
 1–2 ms a frame (FINDINGS §1). When it finds nothing and the caller says that more is worth it,
-further tries follow in the order of what they added per millisecond on the synthetic set and
+further tries follow in the order of what they added per millisecond on the synthetic sets and
 on real photographs (`make bench` prints both), until one finds something or the budget is
-spent. Most of them even out the light first, because glare is where zxing leaves most.
+spent. Most even out the light first; one flattens codes that were found but not read (`rescue`).
 
 A decoder may crash or hang (open reports against zbar): the agent calls this in a child
 process, see `worker`.
@@ -16,31 +16,34 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 import zxingcpp
 
 from edge_agent import system_clock
+from edge_agent.readers import light, rescue
+from edge_agent.readers.frames import Gray, cv2
 from edge_agent.readers.payload import clean
-
-# Typed loosely: zxing-cpp and zbar ship no types, and OpenCV's differ between its versions 4 and 5.
-Gray = npt.NDArray[np.uint8]
 
 BUDGET_MS = 120.0
 """Milliseconds after which no further try is begun; on a Pi 4 that is the first six or so."""
+STILL_BUDGET_MS = 2000.0
+"""For a picture that nobody stands before: a printer's proof."""
 _PIXELS_MAX = 2_500_000
 """A larger picture is shrunk to about 1280 pixels first; a camera at 1080p is not."""
-_SMALL_PX = 400
+_SMALL_PX = 160
 """A picture narrower than this is not halved: its modules would melt."""
+_SHRINKING = ("half", "third", "narrowed")
+_FINDS_MAX = 16
 
-_QR: Any = zxingcpp.BarcodeFormat.QRCode
+_QR: Any = [zxingcpp.BarcodeFormat.QRCodeModel2, zxingcpp.BarcodeFormat.QRCodeModel1]
+"""Not `QRCode`, which means Micro QR too: nobody prints tickets so, and clutter reads as its digits."""
+_LOCAL: Any = zxingcpp.Binarizer.LocalAverage
+_GLOBAL: Any = zxingcpp.Binarizer.GlobalHistogram
+_FIXED: Any = zxingcpp.Binarizer.FixedThreshold
 # One core is all that a gate gives the camera; OpenCV would take every one.
 cv2.setNumThreads(1)
-
-Try = Callable[[Gray], list[bytes]]
 
 
 @dataclass(frozen=True)
@@ -62,32 +65,56 @@ def decode(
     if gray.size == 0:
         return Decoded((), "")
     end_s = clock_s() + budget_ms / 1000
+    picture = _Picture(gray, lambda: clock_s() < end_s)
     for name, attempt in _tries(gray):
-        payloads = tuple(dict.fromkeys(p for p in map(clean, attempt(gray)) if p))
+        payloads = tuple(dict.fromkeys(p for p in map(clean, attempt(picture)) if p))
         if payloads:
             return Decoded(payloads, name)
-        if not thorough or clock_s() >= end_s:
+        if not thorough or not picture.go_on():
             break
     return Decoded((), "")
 
 
+class _Picture:
+    """A picture and what the tries learn of it."""
+
+    def __init__(self, gray: Gray, go_on: Callable[[], bool]) -> None:
+        self.gray = gray
+        self.go_on = go_on
+        self.finds: list[rescue.Found] = []
+
+    @cached_property
+    def half(self) -> Gray:
+        return light.scaled(self.gray, 0.5)
+
+    def zxing(self, image: Gray, binarizer: Any = _LOCAL, scale: float = 1.0) -> list[bytes]:
+        """Read; codes that are found but not read are kept for the rescue. `scale` is the
+        picture's size over the image's, 0 where places in it mean nothing.
+        """
+        barcodes = zxingcpp.read_barcodes(
+            image,
+            formats=_QR,
+            binarizer=binarizer,
+            text_mode=zxingcpp.TextMode.Plain,
+            return_errors=True,
+        )
+        if scale and len(self.finds) < _FINDS_MAX:
+            self.finds += rescue.found(barcodes, scale)
+        return [_utf8(bytes(one.bytes), one) for one in barcodes if one.valid]
+
+    def half_zxing(self, image: Gray, binarizer: Any = _LOCAL) -> list[bytes]:
+        return self.zxing(image, binarizer, 2.0)
+
+
+Try = Callable[[_Picture], list[bytes]]
+
+
 def _tries(gray: Gray) -> Iterator[tuple[str, Try]]:
     if gray.size > _PIXELS_MAX:
-        yield "zxing shrunk", lambda g: _zxing(_shrunk(g))
-    yield "zxing", _zxing
-    if min(gray.shape) >= _SMALL_PX:
-        yield from _TRIES_HALF
-    yield from _TRIES_FULL
-
-
-def _zxing(gray: Gray, binarizer: Any = zxingcpp.Binarizer.LocalAverage) -> list[bytes]:
-    found = zxingcpp.read_barcodes(
-        gray,
-        formats=_QR,
-        binarizer=binarizer,
-        text_mode=zxingcpp.TextMode.Plain,
-    )
-    return [_utf8(bytes(barcode.bytes), barcode) for barcode in found]
+        yield "zxing shrunk", lambda p: p.zxing(_shrunk(p.gray), scale=0)
+    yield "zxing", lambda p: p.zxing(p.gray)
+    too_small = min(gray.shape) < _SMALL_PX
+    yield from (one for one in _TRIES if not (too_small and one[0].startswith(_SHRINKING)))
 
 
 def _utf8(payload: bytes, barcode: Any) -> bytes:
@@ -101,9 +128,21 @@ def _utf8(payload: bytes, barcode: Any) -> bytes:
     return payload
 
 
-def _global(gray: Gray) -> list[bytes]:
-    """One threshold for the whole picture: right where light is even and the code is small."""
-    return _zxing(gray, zxingcpp.Binarizer.GlobalHistogram)
+def _rescued(picture: _Picture) -> list[bytes]:
+    payloads: list[bytes] = []
+    finds, picture.finds = rescue.distinct(picture.finds), []
+    for one in finds:
+        for redrawn in rescue.redrawn(picture.gray, one, picture.go_on):
+            if read := picture.zxing(redrawn, scale=0):
+                payloads += read
+                break
+        if not picture.go_on():
+            break
+    return payloads
+
+
+def _shrunk(gray: Gray) -> Gray:
+    return light.scaled(gray, 1280 / max(gray.shape))
 
 
 def _zbar(gray: Gray) -> list[bytes]:
@@ -143,68 +182,27 @@ def _quiet_stderr() -> Iterator[None]:
         os.close(sink)
 
 
-def _scaled(gray: Gray, factor: float) -> Gray:
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return _u8(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=way))
-
-
-def _half(gray: Gray) -> Gray:
-    return _scaled(gray, 0.5)
-
-
-def _shrunk(gray: Gray) -> Gray:
-    return _scaled(gray, 1280 / max(gray.shape))
-
-
-def _adaptive(gray: Gray, block_px: int = 31) -> Gray:
-    """Black where darker than the neighbourhood: glare and shadow fall away."""
-    return _u8(
-        cv2.adaptiveThreshold(gray, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, block_px, 5)
-    )
-
-
-def _equalised(gray: Gray) -> Gray:
-    """Contrast stretched region by region (CLAHE): dim pictures."""
-    return _u8(cv2.createCLAHE(8.0, (4, 4)).apply(gray))
-
-
-def _paper_divided(gray: Gray, blur_px: int) -> Gray:
-    """Divide by the brightness of the paper around: glare, creases."""
-    brush = cv2.getStructuringElement(cv2.MORPH_RECT, (15, 15))
-    paper = cv2.blur(cv2.morphologyEx(gray, cv2.MORPH_CLOSE, brush), (blur_px, blur_px))
-    return _u8(cv2.divide(gray, paper, scale=255))
-
-
-def _local_contrast(gray: Gray) -> Gray:
-    """Twice the difference to the neighbourhood's mean."""
-    mean = cv2.blur(gray, (41, 41))
-    return _u8(cv2.addWeighted(gray, 2.0, mean, -2.0, 128))
-
-
-def _sharpened(gray: Gray) -> Gray:
-    """Unsharp mask: codes of two pixels a module, and slight defocus."""
-    soft = cv2.GaussianBlur(gray, (0, 0), 2)
-    return _u8(cv2.addWeighted(gray, 2.5, soft, -1.5, 0))
-
-
-def _u8(image: Any) -> Gray:
-    return np.asarray(image, np.uint8)
-
-
-_TRIES_HALF: tuple[tuple[str, Try], ...] = (
-    ("half adaptive", lambda g: _global(_adaptive(_half(g)))),
-    ("half paper", lambda g: _zxing(_paper_divided(_half(g), 31))),
-    ("half equalised", lambda g: _zxing(_equalised(_half(g)))),
-)
-_TRIES_FULL: tuple[tuple[str, Try], ...] = (
-    ("global", _global),
-    ("adaptive", lambda g: _global(_adaptive(g))),
-    ("paper", lambda g: _zxing(_paper_divided(g, 61))),
-    ("local contrast", lambda g: _zxing(_local_contrast(g))),
-    ("sharpened", lambda g: _zxing(_sharpened(g))),
-    ("half zbar", lambda g: _zbar_if_there(_half(g))),
-    ("double", lambda g: _zxing(_scaled(g, 2.0))),
-    ("wide adaptive", lambda g: _zxing(_adaptive(g, 101))),
-    ("zbar", _zbar_if_there),
-    ("double sharpened", lambda g: _zxing(_sharpened(_scaled(g, 2.0)))),
-)
+_TRIES: tuple[tuple[str, Try], ...] = (
+    ("half global", lambda p: p.half_zxing(p.half, _GLOBAL)),
+    ("half adaptive", lambda p: p.half_zxing(light.adaptive(p.half, 31, 5), _FIXED)),
+    ("global", lambda p: p.zxing(p.gray, _GLOBAL)),
+    ("brightened", lambda p: p.zxing(light.gamma(p.gray, 0.4))),
+    ("half sharpened", lambda p: p.half_zxing(light.sharpened(p.half, 2, 3))),
+    ("half paper", lambda p: p.half_zxing(light.paper_divided(p.half, 31))),
+    ("rescue", _rescued),
+    ("third zbar", lambda p: _zbar_if_there(light.scaled(p.gray, 1 / 3))),
+    ("half stretched", lambda p: p.half_zxing(light.stretched(p.half, 25, 15), _FIXED)),
+    ("half high adaptive", lambda p: p.half_zxing(light.adaptive(p.half, 31, 10), _FIXED)),
+    ("narrowed", lambda p: p.zxing(light.narrowed(p.gray), scale=0)),
+    ("half equalised", lambda p: p.half_zxing(light.equalised(p.half))),
+    ("half zbar", lambda p: _zbar_if_there(p.half)),
+    ("half normalised", lambda p: p.half_zxing(light.normalised(p.half, 31))),
+    ("adaptive", lambda p: p.zxing(light.adaptive(p.gray, 61, 0), _FIXED)),
+    ("local contrast", lambda p: p.zxing(light.local_contrast(p.gray))),
+    ("opened", lambda p: p.zxing(light.opened(p.gray))),
+    ("sharpened", lambda p: p.zxing(light.sharpened(p.gray, 2, 1.5))),
+    ("rescue again", _rescued),
+    ("double sharpened", lambda p: p.zxing(light.sharpened(light.scaled(p.gray, 2), 2, 1.5), scale=0.5)),
+    ("sharpened more", lambda p: p.zxing(light.sharpened(p.gray, 4, 3))),
+    ("zbar", lambda p: _zbar_if_there(p.gray)),
+)  # fmt: skip

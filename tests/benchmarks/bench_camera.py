@@ -18,8 +18,9 @@ import numpy as np
 import zxingcpp
 from pyzbar import pyzbar
 
-from edge_agent.readers.decode import decode
+from edge_agent.readers.decode import STILL_BUDGET_MS, decode
 from edge_agent.readers.sources import image_names, load_gray
+from tests.benchmarks.hard_qr import HARD_CONDITIONS, make_hard_samples
 from tests.benchmarks.synthetic_qr import (
     CONDITIONS,
     Gray,
@@ -33,6 +34,7 @@ from tests.benchmarks.synthetic_qr import (
 
 SEED = 20261121
 PER_CONDITION = 25
+PER_HARD_CONDITION = 10
 _PHOTO_WIDTH_MAX, _PHOTO_HEIGHT_MAX = 1280, 960
 
 Decoder = Callable[[Gray], Sequence[bytes]]
@@ -61,7 +63,8 @@ DECODERS: dict[str, Decoder] = {
     "cv2": _cv2,
     "ours, first try": lambda gray: decode(gray, thorough=False).payloads,
     "ours, 40 ms": lambda gray: decode(gray, budget_ms=40).payloads,
-    "ours": lambda gray: decode(gray).payloads,
+    "ours, 120 ms": lambda gray: decode(gray).payloads,
+    "ours, a still": lambda gray: decode(gray, budget_ms=STILL_BUDGET_MS).payloads,
 }
 
 
@@ -86,7 +89,11 @@ def _read_right(sample: Sample, payloads: Sequence[bytes]) -> bool:
 
 
 def _table(title: str, samples: Sequence[Sample]) -> None:
-    conditions = [c for c in (*CONDITIONS, "photo") if any(s.condition == c for s in samples)]
+    conditions = [
+        c
+        for c in (*CONDITIONS, *HARD_CONDITIONS, "photo")
+        if any(s.condition == c for s in samples)
+    ]
     total = Counter(sample.condition for sample in samples)
     print(f"\n{title}")
     head = "".join(f"{c[:9]:>10}" for c in conditions) if len(conditions) > 1 else ""
@@ -138,6 +145,8 @@ def main() -> None:
         f"Camera: {len(samples)} synthetic 1280×720 views, seed {SEED}; ratio to zxing-cpp alone",
         samples,
     )
+    hard = list(make_hard_samples(SEED, PER_HARD_CONDITION))
+    _table(f"Camera: {len(hard)} hard synthetic 1280×960 photographs, seed {SEED}", hard)
     folder = os.environ.get("GATESYNC_QR_PHOTOS")
     if folder:
         photos = list(photographs(Path(folder)))
