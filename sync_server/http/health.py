@@ -1,5 +1,6 @@
 """Liveness and readiness, for whoever watches the process."""
 
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -22,9 +23,19 @@ async def readyz(call: Call) -> web.StreamResponse:
     return json_response({"status": "ready", "cursor": cursor_text(generation, revision)})
 
 
+async def prometheus(call: Call) -> web.StreamResponse:
+    from sync_server.insight import metrics  # its library is needed by nobody else
+
+    job = partial(metrics.text, now_ms=call.received_ms)
+    body = await call.services.database.read(job)
+    return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
 ROUTES = (
     Route("GET", "/healthz", Right.PROBE, healthz, "The process answers", "health",
           response=dict[str, Any]),
     Route("GET", "/readyz", Right.PROBE, readyz, "The database answers", "health",
           response=dict[str, Any]),
+    Route("GET", "/metrics", Right.PROBE, prometheus, "Prometheus metrics", "health",
+          response_type="text/plain"),
 )  # fmt: skip

@@ -59,6 +59,13 @@ async def test_the_forecast_is_served(server: Server) -> None:
         assert set(found[name]) == {"value", "low", "high"}
 
 
+async def test_metrics_are_served_as_text_to_who_may_look(server: Server) -> None:
+    status, body = await server.call("GET", "/metrics", key=server.keys["viewer"])
+    assert status == 200
+    assert b"gatesync_participants 5.0" in body
+    assert server.last.content_type == "text/plain"
+
+
 async def test_cancelled_participants_are_not_in_the_total(server: Server) -> None:
     key = server.keys["operator"]
     assert (await server.api("DELETE", "/participants/P000001", key=key))[0] in {200, 204}
