@@ -27,18 +27,21 @@ from edge_agent.parts import GateParts
 from edge_agent.ports import Outcome, Sighting
 from edge_agent.readers.plugins import Readers, make_readers
 from edge_agent.readers.typed import TypedReader
+from edge_agent.staff import Staff
 from edge_agent.sync.loop import SyncLoop
 from edge_agent.sync.report import GateHealth
 from edge_agent.sync.transport import HttpTransport
-from shared.errors import GatesyncError
+from shared.errors import GatesyncError, TransientError
 from shared.limits import QUEUE_SIGHTINGS_MAX
 from shared.model import Direction
+from shared.search_wire import SearchAnswer, SearchRequest
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _RESTART_S_MIN, _RESTART_S_MAX = 0.5, 30.0
 _LOOK_S = 1.0
+_RESTART_ANSWER_S = 0.3  # the page hears that it is so
 _READY_CHECK_S = 0.2
 _TIDY_S = 5.0
 
@@ -46,7 +49,9 @@ _TIDY_S = 5.0
 class Running:
     """A gate that runs: the event loop's side. The lane has a thread of its own."""
 
-    def __init__(self, parts: GateParts, config: Config, version: str) -> None:
+    def __init__(
+        self, parts: GateParts, config: Config, version: str, restart: Callable[[], None]
+    ) -> None:
         self._parts = parts
         self._thread = ThreadPoolExecutor(1, "lane")
         self._queue: deque[Sighting] = deque()
@@ -70,7 +75,22 @@ class Running:
             version=version,
         )
         self._health.sync = self._sync.state
-        self._kiosk = KioskWeb(config.kiosk_port, self._typed, self._state, config.kiosk_host)
+        self._staff = Staff(
+            parts,
+            on_lane=self._on_lane,
+            ask=self._ask_server,
+            wake=self._sync.wake,
+            checks=self._checks,
+            changed=lambda: self._kiosk.publish("health", self._state()),
+            restart=restart,
+        )
+        self._kiosk = KioskWeb(
+            config.kiosk_port,
+            self._typed,
+            self._state,
+            config.kiosk_host,
+            self._staff.routes(),
+        )
         self._control = ControlServer(parts.folder.control_socket, self._asked)
         parts.lane.on_outcome.append(self._decided)
 
@@ -95,6 +115,7 @@ class Running:
         await self._kiosk.stop()
         await self._transport.aclose()
         self._thread.shutdown(wait=True, cancel_futures=True)
+        self._staff.close()
         self._health.close()
 
     async def _watch(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
@@ -166,6 +187,16 @@ class Running:
         sync = self._sync.state()
         return await asyncio.to_thread(self._health.status, sync)
 
+    async def _ask_server(self, typed: str) -> SearchAnswer:
+        """What the server finds for a supervisor; at once an error where it is away."""
+        if not self._sync.state().online:
+            raise TransientError("the gate is offline")
+        return await self._transport.search(self._sync.token, SearchRequest(query=typed))
+
+    def _checks(self) -> dict[str, Any]:
+        """What a supervisor checks when something seems wrong."""
+        return {"readers": self._health.readers(), "status": self._status, "state": self._state()}
+
     def _state(self) -> dict[str, Any]:
         return self._health.kiosk(self._status)
 
@@ -197,20 +228,25 @@ class Running:
 
 async def run_gate(
     folder: GateFolder, config: Config, version: str, say: Callable[[str], None]
-) -> None:
-    """Run the gate until SIGTERM or SIGINT."""
+) -> bool:
+    """Run the gate until SIGTERM or SIGINT; true where a supervisor wants it started anew."""
     load_identity(folder.path)  # the line that helps, before a wrong folder is touched
     with FolderLock(folder), GateParts.open(folder, config) as parts:
-        running = Running(parts, config, version)
         task = asyncio.current_task()
         assert task is not None
-        stopped = False
+        stopped = again = False
 
         def stop() -> None:
             nonlocal stopped
             stopped = True
             task.cancel()
 
+        def restart() -> None:
+            nonlocal again
+            again = True
+            asyncio.get_running_loop().call_later(_RESTART_ANSWER_S, stop)
+
+        running = Running(parts, config, version, restart)
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop)
@@ -219,3 +255,4 @@ async def run_gate(
         except asyncio.CancelledError:
             if not stopped:
                 raise
+        return again

@@ -5,7 +5,7 @@ the network (P5).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from edge_agent.own_scans import OwnScans
@@ -27,6 +27,7 @@ from shared.model import (
     Method,
     Moment,
     Participant,
+    Presence,
     ScanKind,
 )
 from shared.overlay import effective_presence
@@ -104,6 +105,7 @@ class FactSource:
         self._place = place
         self._reader = reader
         self._journal = journal
+        self.closed = False  # by a supervisor here; the server's word stands beside it
         self._hold(reader.reference())
         self._rebuild()
 
@@ -115,6 +117,10 @@ class FactSource:
     def event(self) -> Event | None:
         return self._reference.event
 
+    def gate_name(self, gate_id: str | None) -> str | None:
+        gate = self._reference.gates.get(gate_id or "")
+        return None if gate is None else gate.name
+
     def refresh(self) -> None:
         """Read the reference rows anew where they changed; for callers between decisions."""
         self._reload(self._reader.reference())
@@ -124,7 +130,7 @@ class FactSource:
         if not self.ready:
             self.refresh()
         found, seen = self._look_up(sighting)
-        event, gate = self._reference.event, self.gate
+        event, gate = self._reference.event, self._gate_now()
         if event is None or gate is None:
             raise NotReadyError
         credential, participant = found.credential, found.participant
@@ -155,6 +161,45 @@ class FactSource:
             presence=presence,
         )
         return Gathered(facts, seen, found.cursor, found.generation, name, on_claims)
+
+    def gather_person(
+        self, participant_id: str | None, kind: ScanKind, direction: Direction | None, now: Moment
+    ) -> Gathered:
+        """The same for somebody whom a supervisor picked by hand, or a walk-in (None)."""
+        self.refresh()
+        event, gate = self._reference.event, self._gate_now()
+        if event is None or gate is None:
+            raise NotReadyError
+        found = self._reader.by_person(participant_id or "")
+        presence = self.presence_of(found) if found.participant is not None else NOWHERE
+        facts = Facts(
+            event=event,
+            gate=gate,
+            direction=direction_at(gate, direction),
+            now=now,
+            recognition=Recognition.FOUND,
+            participant=found.participant,
+            presence=presence,
+        )
+        return Gathered(
+            facts,
+            Recognised(Recognition.FOUND, kind),
+            found.cursor,
+            found.generation,
+            found.masked_name,
+        )
+
+    def presence_of(self, found: Found) -> Presence:
+        """Where the person is, own scans laid over the replica's row."""
+        presence = found.presence or NOWHERE
+        participant = found.participant
+        own = [] if participant is None else self.own.of(participant.participant_id)
+        return effective_presence(found.presence, found.presence_revision, own) if own else presence
+
+    def _gate_now(self) -> Gate | None:
+        if not self.closed or self.gate is None:
+            return self.gate
+        return replace(self.gate, active=False)
 
     def _look_up(self, sighting: Sighting) -> tuple[Found, Recognised]:
         """One read transaction; once more where the reference rows moved meanwhile."""

@@ -31,6 +31,10 @@ class GateFolder:
         return self.path / "clock.json"
 
     @property
+    def gate_settings(self) -> Path:
+        return self.path / "gate.json"
+
+    @property
     def control_socket(self) -> Path:
         return self.path / "control.sock"
 

@@ -9,18 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
 import structlog
 
 from edge_agent import system_clock
 from edge_agent.facts import FactSource, Gathered, method_of
-from edge_agent.ports import Barrier, Outcome, Sighting
+from edge_agent.ports import Barrier, Order, Outcome, Sighting
 from edge_agent.storage.journal import Appended, Journal
 from edge_agent.timekeeper import Timekeeper
 from shared.admission import decide
 from shared.credentials import Claims
 from shared.errors import TransientError
 from shared.limits import UNREADABLE_RECORDED_PER_MINUTE_MAX
-from shared.model import Decision, Direction, Moment
+from shared.model import Decision, Direction, Method, Moment, Override, ScanKind
 from shared.reasons import Reason
 from shared.timekeeping import MOVE_MS_MAX, Quality
 from shared.wire import format_time
@@ -93,7 +94,7 @@ class Lane:
         self._barrier = barrier
         self._time = time
         self._new_scan_id = new_scan_id
-        self._default_direction = default_direction
+        self.default_direction = default_direction
         self._quota = _UnreadableQuota()
 
     def present(
@@ -105,7 +106,7 @@ class Lane:
         started_s = system_clock.monotonic_s()
         reading = Reading.of(self._time)
         waited_ms = max(0, reading.boot_ms - sighting.boot_ms)  # decoding and the queue
-        asked = direction or self._default_direction
+        asked = direction or self.default_direction
         gathered = self.facts.gather(sighting, asked, reading.moment)
         decision = decide(gathered.facts)
         recorded = not dry_run and self._worth_recording(decision, reading)
@@ -117,14 +118,101 @@ class Lane:
                 self._tell(outcome)
             return outcome
         scan_id = self._new_scan_id()
+        method = method_of(sighting)
         body = _body(
-            scan_id, sighting, gathered, decision, reading, processing_ms, self._time.boot_id
+            scan_id, method, gathered, decision, reading, processing_ms, self._time.boot_id
         )
+        return self._carry_out(body, gathered, decision, reading, typed=typed)
+
+    def manual(self, order: Order) -> Outcome:
+        """A supervisor's decision: recorded, opened and shown as any other, with who and why.
+
+        OutOfOrderError and NotReadyError as `present`.
+        """
+        started_s = system_clock.monotonic_s()
+        reading = Reading.of(self._time)
+        gathered = self._gather_order(order, reading)
+        facts = msgspec.structs.replace(
+            gathered.facts,
+            override=order.override if order.admit else None,
+            staff_refuses=not order.admit,
+        )
+        decision = decide(facts)
+        processing_ms = round((system_clock.monotonic_s() - started_s) * 1_000, 2)
+        body = _body(
+            self._new_scan_id(),
+            Method.MANUAL,
+            gathered,
+            decision,
+            reading,
+            processing_ms,
+            self._time.boot_id,
+        )
+        body["override"] = {
+            "operatorId": order.override.operator_id,
+            "text": order.override.text,
+        }
+        if order.participant_id is not None:
+            body["participantId"] = order.participant_id
+        if order.walk_in is not None:
+            body["walkIn"] = order.walk_in
+        decision = msgspec.structs.replace(decision, override=order.override)
+        return self._carry_out(body, gathered, decision, reading)
+
+    def _gather_order(self, order: Order, reading: Reading) -> Gathered:
+        asked = order.direction or self.default_direction
+        if order.code is not None:
+            sighting = Sighting("typed", order.code, None, reading.boot_ms, "staff")
+            return self.facts.gather(sighting, asked, reading.moment)
+        kind = ScanKind.PERSON if order.walk_in is None else ScanKind.WALK_IN
+        return self.facts.gather_person(order.participant_id, kind, asked, reading.moment)
+
+    def resolve(self, scan_id: str, override: Override) -> Appended:
+        """Take back an admitted scan of this gate: a resolution in the journal."""
+        reading = Reading.of(self._time)
+        at_ms = reading.moment.at_ms
+        body: dict[str, Any] = {
+            "scanId": scan_id,
+            "action": "void",
+            "operatorId": override.operator_id,
+            "at": format_time(at_ms),
+            "text": override.text,
+        }
+        appended = self._durably(lambda: self._journal.append_resolution(body, at_ms=at_ms))
+        word = body | {"type": "resolution", "seq": appended.seq}
+        self.facts.own.take(self._journal.epoch, appended.seq, word, at_ms)
+        return appended
+
+    def note(self, text: str, data: dict[str, Any]) -> Appended:
+        """What the gate wants remembered: a PIN tried, a direction changed, a barrier held."""
+        at_ms = Reading.of(self._time).moment.at_ms
+        body: dict[str, Any] = {"note": text, "at": format_time(at_ms), "data": data}
+        return self._durably(lambda: self._journal.append_note(body, at_ms=at_ms))
+
+    def _carry_out(
+        self,
+        body: dict[str, Any],
+        gathered: Gathered,
+        decision: Decision,
+        reading: Reading,
+        *,
+        typed: bool = False,
+    ) -> Outcome:
+        """Down on the card, then the barrier, then whoever listens (P1)."""
+        scan_id: str = body["scanId"]
         appended = self._write_down(body, reading)
         if decision.admitted:
             self._open(scan_id)
+        processing_ms: float = body["processingMs"]
         outcome = self._outcome(
-            gathered, decision, reading, processing_ms, scan_id, appended, typed=typed
+            gathered,
+            decision,
+            reading,
+            processing_ms,
+            scan_id,
+            appended,
+            method=body["method"],
+            typed=typed,
         )
         self.health.decisions += 1
         self._tell(outcome)
@@ -153,8 +241,16 @@ class Lane:
         at_ms = reading.moment.at_ms
         if sealed:
             at_ms = max(at_ms, self._journal.last_occurred_ms)
+        appended = self._durably(
+            lambda: self._journal.append_scan(body, at_ms=at_ms, sealed=sealed)
+        )
+        body["type"] = "scan"
+        self.facts.own.take(self._journal.epoch, appended.seq, body, at_ms)
+        return appended
+
+    def _durably(self, write: Callable[[], Appended]) -> Appended:
         try:
-            appended = self._journal.append_scan(body, at_ms=at_ms, sealed=sealed)
+            appended = write()
         except sqlite3.Error as error:
             self.health.fault = f"journal: {error}"
             log.error("journal_write_failed", error=str(error))  # noqa: TRY400 — one line
@@ -163,8 +259,6 @@ class Lane:
                 "free some space or replace the card: it goes on trying"
             ) from error
         self.health.fault = ""
-        body["type"] = "scan"
-        self.facts.own.take(self._journal.epoch, appended.seq, body, at_ms)
         return appended
 
     def _seal(self, body: dict[str, Any], reading: Reading) -> bool:
@@ -200,6 +294,7 @@ class Lane:
         appended: Appended | None = None,
         *,
         typed: bool,
+        method: str = Method.QR_SCAN,
     ) -> Outcome:
         participant = gathered.facts.participant
         return Outcome(
@@ -213,12 +308,15 @@ class Lane:
             seq=None if appended is None else appended.seq,
             processing_ms=processing_ms,
             typed=typed,
+            override=decision.override,
+            method=method,
+            presence=gathered.facts.presence,
         )
 
 
 def _body(
     scan_id: str,
-    sighting: Sighting,
+    method: Method,
     gathered: Gathered,
     decision: Decision,
     reading: Reading,
@@ -231,7 +329,7 @@ def _body(
         "scanId": scan_id,
         "gateId": facts.gate.gate_id,
         "kind": seen.kind,
-        "method": method_of(sighting),
+        "method": method,
         "direction": facts.direction,
         "bootId": boot_id,
         "bootMs": reading.boot_ms,

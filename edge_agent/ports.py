@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from shared.model import Decision, Moment
+from shared.model import NOWHERE, Decision, Direction, Moment, Override, Presence
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -76,6 +76,20 @@ class Clock(Protocol):
     def boot_id(self) -> str: ...
 
 
+class Order(msgspec.Struct, frozen=True):
+    """What a supervisor decides by hand on a person, a code or a walk-in: one of the three.
+
+    `walk_in` is as the scan records it, sealed to the server (shared.sealed_box).
+    """
+
+    override: Override
+    admit: bool
+    direction: Direction | None = None
+    participant_id: str | None = None
+    code: str | None = None
+    walk_in: dict[str, Any] | None = None
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """A decision as the kiosk, `decide` and the lane's callers see it."""
 
@@ -89,3 +103,6 @@ class Outcome(msgspec.Struct, frozen=True):
     seq: int | None
     processing_ms: float
     typed: bool = False  # by a person: what can't be read was mistyped
+    override: Override | None = None
+    method: str = "qr_scan"
+    presence: Presence = NOWHERE  # where the person was before

@@ -206,7 +206,10 @@ def resolve(scan: ScanFact, history: History) -> tuple[str | None, str | None]:
         credential_id = scan.credential_id
     if credential_id is not None:
         return history.credentials[credential_id].now.participant_id, credential_id
-    if scan.kind is ScanKind.PERSON and scan.participant_id in history.participants:
+    if (
+        scan.kind in (ScanKind.PERSON, ScanKind.WALK_IN)
+        and scan.participant_id in history.participants
+    ):
         return scan.participant_id, None
     return None, None
 

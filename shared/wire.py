@@ -124,11 +124,14 @@ def row_hash(line: Line) -> str:
 
 
 class ParticipantLine(Line, tag="participant", kw_only=True):
+    """`find`: marks by which a supervisor finds the person at a gate (shared.findable)."""
+
     participant_id: str
     masked_name: str
     status: str
     permissions: list[str]
     group: str | None = None
+    find: list[str] = []
 
 
 class CredentialLine(Line, tag="credential", kw_only=True):
@@ -139,6 +142,7 @@ class CredentialLine(Line, tag="credential", kw_only=True):
     status: str
     valid_from: str | None = None
     valid_until: str | None = None
+    mark: str | None = None  # of a ticket's last group (shared.findable)
 
 
 class GateLine(Line, tag="gate", kw_only=True):
@@ -213,6 +217,8 @@ class DeviceLine(Line, tag="device", kw_only=True):
 
 
 class OperatorLine(Line, tag="operator", kw_only=True):
+    """`pin_hash`: argon2, another for each device (DESIGN §7); None where there is no PIN."""
+
     operator_id: str
     name: str
     active: bool

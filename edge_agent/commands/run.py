@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,7 +21,9 @@ def run(data: Path, config: Config) -> int:
         release = version("gatesync")
     except PackageNotFoundError:
         release = ""
-    asyncio.run(run_gate(GateFolder(data), config, release, _say))
+    if asyncio.run(run_gate(GateFolder(data), config, release, _say)):
+        # A supervisor asked for it. In this process's place, so that it works without systemd too.
+        os.execv(sys.executable, [sys.executable, "-m", "edge_agent", *sys.argv[1:]])  # noqa: S606
     return 0
 
 
@@ -28,8 +32,6 @@ def _say(line: str) -> None:
 
 
 def log_to_stderr(level: str) -> None:
-    import sys
-
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

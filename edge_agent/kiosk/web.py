@@ -5,7 +5,7 @@ that someone else's DNS points at 127.0.0.1, gets 403.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +25,7 @@ FRAMES_WAITING_MAX: Final = 32
 HEALTH_INTERVAL_S: Final = 1.0
 SEND_TIMEOUT_S: Final = 5.0
 
+KioskRoute = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 Present = Callable[[str, Direction | None], Awaitable[dict[str, Any]]]
 
 log = structlog.get_logger(__name__)
@@ -73,11 +74,14 @@ class KioskWeb:
         present: Present,
         state: Callable[[], dict[str, Any]],
         host: str = "127.0.0.1",
+        routes: Sequence[KioskRoute] = (),
     ) -> None:
+        """`routes` are further ones: the supervisors'."""
         self._host = host
         self._port = port
         self._present = present
         self._state = state
+        self._routes = tuple(routes)
         self._sockets: set[_Socket] = set()
         self._pages = Pages.read()
         self._runner: web.AppRunner | None = None
@@ -93,6 +97,8 @@ class KioskWeb:
         app.router.add_get("/api/state", self._get_state)
         app.router.add_get("/api/live", self._live)
         app.router.add_post("/api/present", self._post_present)
+        for method, path, handler in self._routes:
+            app.router.add_route(method, path, handler)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:

@@ -325,6 +325,10 @@ class Journal:
         )
         return self._sound(found)
 
+    def newest(self, limit: int) -> list[Row]:
+        """The last entries of all epochs, newest first. Any thread."""
+        return list(self._sound(self._read(journal_rows.NEWEST, (limit,))))
+
     def epochs(self) -> list[tuple[str, int]]:
         """Every epoch of this file with its head, oldest first. Any thread."""
         return [(epoch, (top or 0) & SEQ_MASK) for epoch, top in self._read(EPOCHS)]

@@ -20,6 +20,7 @@ EPOCHS = (
     "SELECT e.epoch, (SELECT max(id) FROM entries WHERE id > (e.number << 40)"
     " AND id < ((e.number + 1) << 40)) FROM epochs e ORDER BY e.number"
 )
+NEWEST = f"SELECT {COLUMNS} FROM entries WHERE kind < 4 ORDER BY id DESC LIMIT ?"  # noqa: S608
 INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"
 
 # Canonical as `wire.canonical` makes it, several times faster; a test compares the two. Where they

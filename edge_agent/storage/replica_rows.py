@@ -23,8 +23,8 @@ class Batch:
 
 
 _SHAPES: dict[str, tuple[tuple[str, ...], int]] = {
-    "credentials": (("digest", "credential_id"), 9),
-    "participants": (("participant_id",), 6),
+    "credentials": (("digest", "credential_id"), 10),
+    "participants": (("participant_id",), 8),
     "presences": (("participant_id",), 12),
     "reference": (("type", "key"), 5),
 }
@@ -54,6 +54,8 @@ def row_of(line: wire.Line) -> tuple[str, Values]:
                 line.masked_name,
                 line.status,
                 permissions,
+                line.group,
+                f" {' '.join(line.find)} ",
                 revision,
                 content_hash,
             )
@@ -66,6 +68,7 @@ def row_of(line: wire.Line) -> tuple[str, Values]:
                 line.status,
                 _ms(line.valid_from),
                 _ms(line.valid_until),
+                line.mark,
                 revision,
                 content_hash,
             )

@@ -96,6 +96,10 @@ class SyncLoop:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._woken)
 
+    @property
+    def token(self) -> str:
+        return self._tokens.token
+
     def state(self) -> SyncState:
         """How the sync stands; reads memory only. On the event loop's thread."""
         session, journal = self._session, self._journal

@@ -19,6 +19,7 @@ from edge_agent.sync.backoff import Failure, FailureKind
 from shared import wire
 from shared.errors import GatesyncError, PermanentError, TransientError
 from shared.limits import BODY_BYTES_MAX
+from shared.search_wire import SearchAnswer, SearchRequest
 
 CONNECT_S = 5.0
 READ_SPARE_S = 10.0  # beyond the wait that was asked for
@@ -86,6 +87,8 @@ class Transport(Protocol):
     async def status(
         self, token: str, request: wire.StatusRequest
     ) -> tuple[wire.StatusAnswer, Timed]: ...
+
+    async def search(self, token: str, request: SearchRequest) -> SearchAnswer: ...
 
     async def enrol(self, request: wire.EnrolRequest) -> wire.EnrolAnswer: ...
 
@@ -171,6 +174,12 @@ class HttpTransport:
             "POST", "sync/status", token=token, content=msgspec.json.encode(request)
         )
         return _decode(body, wire.StatusAnswer), timed
+
+    async def search(self, token: str, request: SearchRequest) -> SearchAnswer:
+        body, _ = await self._exchange(
+            "POST", "sync/search", token=token, content=msgspec.json.encode(request)
+        )
+        return _decode(body, SearchAnswer)
 
     async def enrol(self, request: wire.EnrolRequest) -> wire.EnrolAnswer:
         body, _ = await self._exchange(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from shared import limits
 from shared.errors import WireError
+from shared.search_wire import SearchAnswer, SearchRequest
 from shared.wire import (
     AnyLine,
     EnrolAnswer,
@@ -20,6 +21,7 @@ from shared.wire import (
     format_time,
 )
 from sync_server.http.errors import ApiError, invalid, too_many
+from sync_server.http.operators import give_hashes
 from sync_server.http.routing import JSON, NDJSON, Call, Query, Route, decoded, json_response
 from sync_server.identity import devices
 from sync_server.identity.devices import EnrolmentFault, NewDevice
@@ -31,6 +33,8 @@ from sync_server.identity.tokens import (
     certificate_content,
     read_certificate,
 )
+from sync_server.registration import lookup
+from sync_server.registration.walk_ins import WalkIns
 from sync_server.stream.head_watch import wait_until
 from sync_server.sync.changes import ChangesPage, changes_page
 from sync_server.sync.ingest import Ingested, ingest
@@ -67,6 +71,7 @@ async def enrol(call: Call) -> web.StreamResponse:
     if isinstance(device, EnrolmentFault):
         services.enrol_failures.failed(address, services.monotonic_s())
         raise ApiError(device.status, device.code, device.message, field="code")
+    await give_hashes(services)
     content = certificate_content(
         services.keys,
         device.device_id,
@@ -180,7 +185,8 @@ async def upload(call: Call) -> web.StreamResponse:
         raise invalid("lost", f"At most {limits.LOST_RANGES_MAX} ranges at a time.")
 
     def job(conn: Connection) -> Ingested:
-        return ingest(conn, call.person.caller_id, request, call.received_ms)
+        walk_ins = WalkIns(call.services.vault, call.services.keys)
+        return ingest(conn, call.person.caller_id, request, call.received_ms, walk_ins.register)
 
     try:
         done = await call.services.database.write(job)
@@ -215,6 +221,25 @@ async def status(call: Call) -> web.StreamResponse:
         server_time=format_time(call.services.now_ms()),
     )
     return json_response(answer)
+
+
+async def search(call: Call) -> web.StreamResponse:
+    """A signed-in supervisor asks at a gate; a device may ask so often and no more (P12)."""
+    refuse_revoked(call)
+    services, device_id = call.services, call.person.caller_id
+    request: SearchRequest = await call.body()
+    if not lookup.QUERY_CHARS_MIN <= len(request.query.strip()) <= lookup.QUERY_CHARS_MAX:
+        raise invalid(
+            "query", f"Ask with {lookup.QUERY_CHARS_MIN} to {lookup.QUERY_CHARS_MAX} characters."
+        )
+    wait_s = services.gate_searches.wait_s(device_id, services.monotonic_s())
+    if wait_s:
+        raise too_many("Too many searches from this gate: wait a little.", wait_s)
+    services.gate_searches.failed(device_id, services.monotonic_s())
+    vault = services.vault
+    return json_response(
+        await services.database.read(lambda conn: lookup.search(conn, vault, request.query))
+    )
 
 
 def _check_own(call: Call, device_id: str) -> None:
@@ -255,6 +280,9 @@ ROUTES = (
     Route("POST", "/api/v1/sync/scans", Right.DEVICE, upload,
           "Upload journal entries, up to 500 at a time", "sync",
           request=UploadRequest, response=UploadAnswer, statuses=(400, 413, 415)),
+    Route("POST", "/api/v1/sync/search", Right.DEVICE, search,
+          "Look for a participant on behalf of the supervisor at the gate", "sync",
+          request=SearchRequest, response=SearchAnswer, statuses=(400, 413, 415)),
     Route("POST", "/api/v1/sync/status", Right.DEVICE, status,
           "What a device says of itself, every 10 s", "sync",
           request=StatusRequest, response=StatusAnswer, statuses=(400, 413, 415)),

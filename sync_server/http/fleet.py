@@ -13,10 +13,12 @@ from sync_server.attendance import merge_store, review
 from sync_server.attendance.review import ScanFilter
 from sync_server.gates import gates
 from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.operators import give_hashes
 from sync_server.http.review import checked_limit, read_cursor
 from sync_server.http.routing import Call, Query, Route, json_response, no_content
 from sync_server.identity import devices
 from sync_server.identity.rights import Right
+from sync_server.registration.walk_ins import WalkIns
 from sync_server.stream import tail
 
 Unset = msgspec.UnsetType
@@ -68,6 +70,8 @@ async def change(call: Call) -> web.StreamResponse:
         if device is None:
             raise _no_device(device_id)
         if "quarantined" in changes:
+            walk_ins = WalkIns(call.services.vault, call.services.keys)
+            walk_ins.register_held(conn, device_id, call.received_ms)
             merge_store.refold_device(conn, device_id, call.received_ms)
         return next(
             item
@@ -76,6 +80,7 @@ async def change(call: Call) -> web.StreamResponse:
         )
 
     answer = await call.services.database.write(job)
+    await give_hashes(call.services)
     call.services.live.gate_news()
     return json_response(answer)
 
@@ -132,6 +137,8 @@ async def accept(call: Call) -> web.StreamResponse:
             conn, device_id, call.person.caller_id, reason
         ):
             raise ApiError(422, "nothing_waits", "Nothing of this device waits.")
+        walk_ins = WalkIns(call.services.vault, call.services.keys)
+        walk_ins.register_held(conn, device_id, call.received_ms)
         merge_store.refold_device(conn, device_id, call.received_ms)
         return before - tail.quarantined_scans(conn).get(device_id, 0)
 

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from shared.limits import (
     ENROL_FAILURES_PER_MINUTE_MAX,
+    GATE_SEARCHES_PER_MINUTE_MAX,
     SIGN_IN_FAILURES_PER_MINUTE_MAX,
     TOKEN_FAILURES_PER_MINUTE_MAX,
 )
@@ -47,6 +48,7 @@ class Services:
     enrol_failures: Throttle = field(
         default_factory=lambda: Throttle(ENROL_FAILURES_PER_MINUTE_MAX)
     )
+    gate_searches: Throttle = field(default_factory=lambda: Throttle(GATE_SEARCHES_PER_MINUTE_MAX))
     token_failures: Throttle = field(
         default_factory=lambda: Throttle(TOKEN_FAILURES_PER_MINUTE_MAX)
     )

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from shared.limits import ENROLMENT_CODE_TTL_S
+from sync_server.identity import pins
 from sync_server.identity.tokens import Assertion, Granted
 from sync_server.storage import revisions, schema
 from sync_server.storage.history import record_change
@@ -231,6 +232,8 @@ def change_device(
     if device is None or device.public_key is None:
         return None  # a partner's stand-in is no device that anybody moves
     revisions.upsert(conn, schema.devices, {"device_id": device_id, **changes})
+    if changes.get("state") == "revoked":
+        pins.force_new_pins(conn)
     if "quarantined" in changes:
         before = {"quarantined": device.quarantined}
         record_change(conn, "device", device_id, before, changes, now_ms)

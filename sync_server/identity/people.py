@@ -5,11 +5,13 @@ Hashing takes long on purpose, so it happens outside of transactions.
 
 import uuid
 from functools import cache
+from typing import Any
 
 import argon2
 from sqlalchemy import Connection, select
 
 from shared.errors import UsageError
+from shared.wire import format_time
 from sync_server.identity.rights import Role
 from sync_server.storage import revisions, schema
 
@@ -56,6 +58,61 @@ def create_owner(conn: Connection, name: str, password_hash: str) -> bool:
             "active": True,
         },
     )
+
+
+def create_person(conn: Connection, name: str, role: Role, password_hash: str | None) -> str:
+    """A new person's operator id; UsageError where the name can't be one, LookupError if taken."""
+    name = name.strip()
+    if not name or len(name) > NAME_CHARS_MAX or not name.isprintable():
+        raise UsageError(f"{name!r} can't be a person's name (1–{NAME_CHARS_MAX} characters)")
+    people = schema.people
+    if conn.execute(select(people.c.name).where(people.c.name == name)).first() is not None:
+        raise LookupError(f"There is a person named {name!r} already.")
+    operator_id = str(uuid.uuid4())
+    row = {
+        "operator_id": operator_id,
+        "name": name,
+        "role": role.value,
+        "password_hash": password_hash,
+        "active": True,
+    }
+    revisions.upsert(conn, people, row)
+    return operator_id
+
+
+def list_people(conn: Connection) -> list[dict[str, Any]]:
+    """Everyone who signs in or works at gates, by name; who has a PIN is said, the PIN never."""
+    people, pins = schema.people, schema.operator_pins
+    found = conn.execute(
+        select(people, pins.c.set_ms)
+        .outerjoin(pins, pins.c.operator_id == people.c.operator_id)
+        .order_by(people.c.name)
+    )
+    return [
+        {
+            "operatorId": row.operator_id,
+            "name": row.name,
+            "role": row.role,
+            "active": row.active,
+            "pinSetAt": None if row.set_ms is None else format_time(row.set_ms),
+        }
+        for row in found
+    ]
+
+
+def find_person(conn: Connection, id_or_name: str) -> dict[str, Any] | None:
+    """By id, else by name."""
+    everyone = list_people(conn)
+    for member in ("operatorId", "name"):
+        for person in everyone:
+            if person[member] == id_or_name:
+                return person
+    return None
+
+
+def set_active(conn: Connection, operator_id: str, *, active: bool) -> None:
+    """Who leaves signs in nowhere any more, and their PIN is over."""
+    revisions.upsert(conn, schema.people, {"operator_id": operator_id, "active": active})
 
 
 def password_hash_of(conn: Connection, name: str) -> tuple[str, str] | None:

@@ -144,6 +144,7 @@ def add_beacon(
         "valid_until_ms": None,
         "issued_ms": now_ms,
         "signed_payload": None,
+        "mark": None,
     }
     revisions.upsert(conn, held, row)
     merge_store.refold(conn, [participant_id], now_ms, digests=[digest])

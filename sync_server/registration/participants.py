@@ -17,7 +17,7 @@ from sync_server.privacy.vault import Vault
 from sync_server.registration.beacons import public_code
 from sync_server.registration.event_store import load_event
 from sync_server.registration.importer import write_plan
-from sync_server.registration.planning import Patience, Planner, Row
+from sync_server.registration.planning import Patience, Planner, Row, find_of
 from sync_server.registration.quality import Fault, Rules, clean
 from sync_server.registration.tickets import Issuer
 from sync_server.storage import schema
@@ -104,6 +104,7 @@ class Registrar:
                 rows = plan.participants
                 rows.append({**held, "updated_ms": self.now_ms})
             rows[0].update(cleared)
+            rows[0]["find"] = find_of(rows[0], self.vault, self.keys.digest)
         write_plan(conn, plan, self.now_ms)
         row = find_participant(conn, participant_id)
         assert row is not None, "what was just saved is there"
@@ -131,7 +132,7 @@ def list_participants(
 ) -> tuple[list[Row], str | None]:
     """Up to `limit` participants by id, and the cursor of the next page."""
     found: list[Row] = []
-    for row in _in_order(conn, wanted):
+    for row in in_order(conn, wanted):
         if wanted.text is not None and not _mentions(row, vault, wanted.text.casefold()):
             continue
         if len(found) == limit:
@@ -140,7 +141,8 @@ def list_participants(
     return found, None
 
 
-def _in_order(conn: Connection, wanted: Filter) -> Iterator[Row]:
+def in_order(conn: Connection, wanted: Filter) -> Iterator[Row]:
+    """All who are wanted, by id, read a piece at a time."""
     people = schema.participants
     statement = select(people).order_by(people.c.participant_id).limit(_SCAN_ROWS)
     if wanted.status is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from shared.findable import marks_of
 from shared.masking import mask_name
 from shared.model import Event, ParticipantStatus
 from sync_server.privacy.vault import Vault
@@ -232,6 +233,7 @@ class Planner:
             "permissions": list(row.permissions or ("attendance",)),
             "status": (row.status or ParticipantStatus.REGISTERED).value,
             "import_id": self._import_id,
+            "find": " ".join(marks_of(issuer.keys.digest, name, row.email, row.phone)),
             "created_ms": now_ms,
             "updated_ms": now_ms,
         }
@@ -251,7 +253,7 @@ class Planner:
         issuer: Issuer,
         now_ms: int,
     ) -> None:
-        after = self._merged(before, row)
+        after = self._merged(before, row, issuer.keys.digest)
         new_ticket = row.letters is not None and (
             issuer.digest(row.letters) not in known.owner_of_digest
         )
@@ -270,7 +272,7 @@ class Planner:
             plan.credentials.append(issuer.carried(after, row.letters))
         plan.outcomes.append(Outcome.UPDATED if differs or new_ticket else Outcome.UNCHANGED)
 
-    def _merged(self, before: Row, row: CleanRow) -> dict[str, Any]:
+    def _merged(self, before: Row, row: CleanRow, digest_key: bytes) -> dict[str, Any]:
         """The row as it would be: what a cell says goes over what is stored."""
         after = {name: value for name, value in before.items() if name not in {"revision", "hash"}}
         for name in _SEALED:
@@ -287,7 +289,14 @@ class Planner:
         barred = before["status"] != ParticipantStatus.REGISTERED.value
         if row.status is not None and (self._reinstate or not barred):
             after["status"] = row.status.value
+        after["find"] = find_of(after, self._vault, digest_key)
         return after
+
+
+def find_of(row: Row, vault: Vault, digest_key: bytes) -> str:
+    """The marks by which gates find who this row is of (shared.findable)."""
+    name, email, phone = (vault.open(row[column]) for column in ("name", "email", "phone"))
+    return " ".join(marks_of(digest_key, name or "", email, phone))
 
 
 def _mark(text: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from shared import credentials
+from shared import credentials, findable
 from shared.credentials import Claims
 from shared.model import (
     CredentialKind,
@@ -88,6 +88,7 @@ class Issuer:
             "valid_until_ms": None,
             "issued_ms": self.now_ms,
             "signed_payload": None,
+            "mark": findable.code_mark(self.keys.digest, letters),
         }
 
     def _signed(self, participant: Row, ticket: Row, letters: str) -> str:

@@ -65,6 +65,7 @@ def _participant(row: Row) -> wire.Line:
         status=row["status"],
         permissions=row["permissions"],
         group=row["group"],
+        find=(row["find"] or "").split(),
     )
 
 
@@ -79,6 +80,7 @@ def _credential(row: Row) -> wire.Line:
         status=row["status"],
         valid_from=_time(row["valid_from_ms"]),
         valid_until=_time(row["valid_until_ms"]),
+        mark=row["mark"],
     )
 
 
@@ -114,12 +116,14 @@ def _device(row: Row) -> wire.Line | None:
 
 
 def _operator(row: Row) -> wire.Line:
+    """In place of the PIN's hash stands its mark: the feed gives each device a hash of its own."""
     return wire.OperatorLine(
         revision=0,
         hash="",
         operator_id=row["operator_id"],
         name=row["name"],
         active=row["active"],
+        pin_hash=row["pin_mark"],
     )
 
 

@@ -96,6 +96,7 @@ participants = _replicated(
     Column("permissions", JSON, nullable=False),  # sorted list of text
     Column("status", String(16), nullable=False),
     Column("import_id", String(36)),
+    Column("find", Text),  # marks of shared.findable, separated by spaces
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
 )
@@ -112,6 +113,7 @@ credentials = _replicated(
     Column("valid_until_ms", BigInteger),
     Column("issued_ms", BigInteger, nullable=False),
     Column("signed_payload", Text),  # sealed QR text of a signed ticket, else null
+    Column("mark", String(8)),  # shared.findable.code_mark of a ticket
 )
 
 presences = _replicated(
@@ -150,9 +152,28 @@ people = _replicated(  # operators: those who sign in, and supervisors at gates
     Column("role", String(16), nullable=False),  # owner | operator | supervisor | viewer
     Column("password_hash", Text),
     Column("active", Boolean, nullable=False),
+    Column("pin_mark", String(16)),  # random, new whenever what gates hold of the PIN changed
 )
 
 REPLICATED = (events, gates, participants, credentials, presences, devices, people)
+
+# A supervisor's PIN for the gates, sealed under the master key: a gate enrolled later needs a hash
+# of its own. `identity.pins` is the only code that reads it.
+operator_pins = Table(
+    "operator_pins",
+    metadata,
+    Column("operator_id", String(100), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("set_ms", BigInteger, nullable=False),
+)
+
+operator_pin_hashes = Table(  # argon2, one for each device that may check the PIN
+    "operator_pin_hashes",
+    metadata,
+    Column("operator_id", String(100), primary_key=True),
+    Column("device_id", String(100), primary_key=True),
+    Column("pin_hash", Text, nullable=False),
+)
 
 # What a device last said of itself: changes every 10 s, so not replicated.
 device_status = Table(

@@ -8,7 +8,8 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from shared.errors import WireError
-from shared.wire import cursor_text, parse_cursor
+from shared.wire import OperatorLine, cursor_text, parse_cursor
+from sync_server.identity import pins
 from sync_server.storage import revisions
 from sync_server.storage.chunks import mappings
 from sync_server.storage.lines import line_of
@@ -24,17 +25,17 @@ class ChangesPage(NamedTuple):
     digest: str | None
 
 
-def changes_page(conn: Connection, _device_id: str, cursor: str | None, limit: int) -> ChangesPage:
+def changes_page(conn: Connection, device_id: str, cursor: str | None, limit: int) -> ChangesPage:
     """At most `limit` rows after the cursor; run it in one read transaction (P7).
 
-    A cursor of another generation, or of a later head than ours, starts from scratch. The device's
-    id will matter when operators' PIN hashes differ per device (DESIGN §7).
+    A cursor of another generation, or of a later head than ours, starts from scratch. Operators'
+    PIN hashes are the device's own (DESIGN §7).
     """
     head = revisions.head(conn)
     after = _start(cursor, head)
     until, more = _boundary(conn, after, head.revision, limit)
     return ChangesPage(
-        lines=_lines(conn, after, until),
+        lines=_lines(conn, device_id, after, until),
         cursor=cursor_text(head.generation, until),
         more=more,
         digest=None if more else revisions.digest(conn),
@@ -68,7 +69,7 @@ def _boundary(conn: Connection, after: int, head_revision: int, limit: int) -> t
     return found[limit - 1], True
 
 
-def _lines(conn: Connection, after: int, until: int) -> list[bytes]:
+def _lines(conn: Connection, device_id: str, after: int, until: int) -> list[bytes]:
     found: list[tuple[int, bytes]] = []
     encode = msgspec.json.Encoder().encode
     for table in REPLICATED:
@@ -77,6 +78,8 @@ def _lines(conn: Connection, after: int, until: int) -> list[bytes]:
             line = line_of(table.name, row)
             if line is not None:
                 line.revision, line.hash = row["revision"], row["hash"]
+                if isinstance(line, OperatorLine):
+                    line.pin_hash = pins.hash_for(conn, line.operator_id, device_id)
                 found.append((line.revision, encode(line)))
     found.sort()
     return [line for _, line in found]

@@ -4,7 +4,7 @@ Whatever came is stored and acknowledged, usable or not (P6); sent again it chan
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,8 +13,10 @@ from sqlalchemy import Connection, bindparam, insert, select, union
 from shared import limits, wire
 from shared.errors import WireError
 from shared.merge import Judgement, ScanKey
+from shared.model import ScanKind
 from shared.wire import Outcome, UploadRequest, cursor_text
 from sync_server.attendance.merge_store import insert_scans, refold
+from sync_server.attendance.scan_rows import held_back
 from sync_server.storage import revisions
 from sync_server.storage.chunks import insert_rows, select_in
 from sync_server.storage.schema import device_gates, devices, entries, resolutions, scans
@@ -34,6 +36,7 @@ _JUDGED = select(scans.c.seq, scans.c.checksum, scans.c.verdict, scans.c.verdict
     scans.c.device_id == bindparam("of_device"), scans.c.epoch == bindparam("of_epoch")
 )
 
+Register = Callable[[Connection, wire.ScanEntry, int], str | None]
 Identity = tuple[int, str]  # sequence and checksum, within a device's epoch
 
 
@@ -54,9 +57,16 @@ class _Sender(NamedTuple):
 
 
 def ingest(
-    conn: Connection, device_id: str, request: Upload | UploadRequest, received_ms: int
+    conn: Connection,
+    device_id: str,
+    request: Upload | UploadRequest,
+    received_ms: int,
+    register: Register | None = None,
 ) -> Ingested:
-    """Store a batch of one journal. The caller has checked that the device is who it says."""
+    """Store a batch of one journal. The caller has checked that the device is who it says.
+
+    `register` makes a participant of a walk-in (registration.walk_ins).
+    """
     if isinstance(request, UploadRequest):
         request = upload_of(request)
     journals.check_epoch(request.epoch)
@@ -69,7 +79,7 @@ def ingest(
     fresh = _fresh(checked, held)
     twins = _twins(checked, held)
     _store_entries(conn, sender, fresh)
-    judged = _store_meaning(conn, sender, fresh)
+    judged = _store_meaning(conn, sender, fresh, register)
     _declare_lost(conn, sender, request.lost)
     _tell(conn, sender, fresh, twins)
     highest = max((entry.seq for entry in checked), default=0)
@@ -144,22 +154,26 @@ def _store_entries(conn: Connection, sender: _Sender, fresh: Sequence[CheckedEnt
 
 
 def _store_meaning(
-    conn: Connection, sender: _Sender, fresh: Sequence[CheckedEntry]
+    conn: Connection, sender: _Sender, fresh: Sequence[CheckedEntry], register: Register | None
 ) -> dict[Identity, tuple[str, str | None]]:
     """Scans and resolutions into the merge; identity → verdict and kind of the new scans."""
     words: list[wire.ResolutionEntry] = []
     rows: list[dict[str, Any]] = []
+    walk_ins: list[tuple[wire.ScanEntry, dict[str, Any]]] = []
     for checked in fresh:
         said = checked.entry
         if isinstance(said, wire.ScanEntry):
-            rows.append(
-                scan_row(sender.device_id, sender.epoch, said, checked.at_ms, sender.received_ms)
-            )
+            row = scan_row(sender.device_id, sender.epoch, said, checked.at_ms, sender.received_ms)
+            rows.append(row)
+            if said.kind is ScanKind.WALK_IN:
+                walk_ins.append((said, row))
         elif isinstance(said, wire.ResolutionEntry):
             words.append(said)
     if words:
         conn.execute(insert(resolutions), [_resolution_row(sender, word) for word in words])
     judgements: Mapping[ScanKey, Judgement] = {}
+    if register is not None and walk_ins:
+        _register_walk_ins(conn, sender, walk_ins, register)
     if rows:
         judgements = insert_scans(conn, rows, sender.received_ms)
     if words:
@@ -171,6 +185,18 @@ def _store_meaning(
         )
         for key, found in judgements.items()
     }
+
+
+def _register_walk_ins(
+    conn: Connection,
+    sender: _Sender,
+    walk_ins: Sequence[tuple[wire.ScanEntry, dict[str, Any]]],
+    register: Register,
+) -> None:
+    """Who was let in without a registration has one from now on; not on a stolen device's word."""
+    if sender.device_id not in held_back(conn):
+        for scan, row in walk_ins:
+            row["named_participant_id"] = register(conn, scan, sender.received_ms)
 
 
 def _resolution_row(sender: _Sender, word: wire.ResolutionEntry) -> dict[str, Any]:

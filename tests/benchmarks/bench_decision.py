@@ -83,14 +83,14 @@ def fill(replica: Replica, people: int) -> None:
     live = conn.execute("SELECT live FROM state").fetchone()[0]
     conn.execute("BEGIN")
     conn.executemany(
-        f"INSERT INTO participants_{live} VALUES (?, '홍*동', 'registered', 'attendance', 3, ?)",
+        f"INSERT INTO participants_{live} VALUES (?, '홍*동', 'registered', 'attendance', NULL, ' ', 3, ?)",
         ((f"P{n}", empty) for n in range(people)),
     )
     keyed = sorted(
         (bytes.fromhex(credentials.ticket_digest(KEY, letters(n))), n) for n in range(people)
     )
     conn.executemany(
-        f"INSERT INTO credentials_{live} VALUES (?, ?, ?, 'ticket', 'active', NULL, NULL, 3, ?)",
+        f"INSERT INTO credentials_{live} VALUES (?, ?, ?, 'ticket', 'active', NULL, NULL, NULL, 3, ?)",
         ((digest, f"C{n}", f"P{n}", empty) for digest, n in keyed),
     )
     conn.executemany(

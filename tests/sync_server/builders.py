@@ -62,6 +62,7 @@ def participant_row(number: int, **changes: Any) -> dict[str, Any]:
         "permissions": ["attendance"],
         "status": "registered",
         "import_id": None,
+        "find": None,
         "created_ms": START_MS,
         "updated_ms": START_MS,
     } | changes
@@ -83,6 +84,7 @@ def credential_row(number: int, **changes: Any) -> dict[str, Any]:
         "valid_until_ms": None,
         "issued_ms": START_MS,
         "signed_payload": None,
+        "mark": None,
     } | changes
 
 

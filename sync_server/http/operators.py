@@ -1,0 +1,149 @@
+"""Supervisors and the rest of the team: who they are, and their PINs for the gates (API §2)."""
+
+import asyncio
+from typing import Any, Literal
+
+import msgspec
+from aiohttp import web
+from sqlalchemy import Connection
+
+from shared import wire
+from shared.errors import UsageError
+from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.routing import Call, Route, json_response, no_content
+from sync_server.http.services import Services
+from sync_server.identity import people, pins
+from sync_server.identity.rights import Right, Role
+
+Unset = msgspec.UnsetType
+UNSET = msgspec.UNSET
+_UPPER = frozenset({Role.OWNER, Role.OPERATOR})  # whom only an owner makes or changes
+
+
+class NewOperator(wire.Request, kw_only=True):
+    """Without a password the person works at gates only."""
+
+    name: str
+    role: Literal["owner", "operator", "supervisor", "viewer"]
+    password: str | None = None
+
+
+class OperatorPatch(wire.Request, kw_only=True):
+    active: bool
+
+
+class NewPin(wire.Request, kw_only=True):
+    """At least six digits."""
+
+    pin: str
+
+
+async def list_all(call: Call) -> web.StreamResponse:
+    found = await call.services.database.read(people.list_people)
+    return json_response({"items": found, "cursor": None})
+
+
+async def create(call: Call) -> web.StreamResponse:
+    body: NewOperator = await call.body()
+    role = Role(body.role)
+    _check_may(call, role)
+    password_hash: str | None = None
+    if body.password is not None:
+        try:
+            password_hash = await asyncio.to_thread(people.hash_password, body.password)
+        except UsageError as error:
+            raise invalid("password", str(error)) from error
+
+    def job(conn: Connection) -> dict[str, Any] | None:
+        operator_id = people.create_person(conn, body.name, role, password_hash)
+        return people.find_person(conn, operator_id)
+
+    try:
+        return json_response(await call.services.database.write(job), 201)
+    except UsageError as error:
+        raise invalid("name", str(error)) from error
+    except LookupError as error:
+        raise ApiError(409, "name_taken", str(error), field="name") from error
+
+
+async def change(call: Call) -> web.StreamResponse:
+    body: OperatorPatch = await call.body()
+    who = call.part("id")
+
+    def job(conn: Connection) -> dict[str, Any] | None:
+        person = _found(conn, who)
+        _check_may(call, Role(person["role"]))
+        people.set_active(conn, person["operatorId"], active=body.active)
+        if not body.active:
+            pins.remove_pin(conn, person["operatorId"])
+        return people.find_person(conn, person["operatorId"])
+
+    return json_response(await call.services.database.write(job))
+
+
+async def set_pin(call: Call) -> web.StreamResponse:
+    """Kept sealed; every gate gets an argon2 hash of its own before this answers."""
+    body: NewPin = await call.body()
+    who, services = call.part("id"), call.services
+    try:
+        pin = pins.check_pin(body.pin)
+    except UsageError as error:
+        raise invalid("pin", str(error)) from error
+
+    def job(conn: Connection) -> None:
+        operator_id = _found(conn, who)["operatorId"]
+        sealed = pins.seal_pin(pin, operator_id, services.keys.master)
+        pins.set_pin(conn, operator_id, sealed, call.received_ms)
+
+    try:
+        await services.database.write(job)
+    except pins.NotAtGatesError as error:
+        raise ApiError(422, "not_a_supervisor", str(error)) from error
+    await give_hashes(services)
+    return no_content()
+
+
+async def remove_pin(call: Call) -> web.StreamResponse:
+    who = call.part("id")
+    await call.services.database.write(
+        lambda conn: pins.remove_pin(conn, _found(conn, who)["operatorId"])
+    )
+    return no_content()
+
+
+async def give_hashes(services: Services) -> None:
+    """Make what is missing: after a PIN was set, and for a device that is new or back."""
+    wanted = await services.database.read(pins.missing)
+    if wanted:
+        master = services.keys.master
+        hashed = await asyncio.to_thread(pins.hash_pins, wanted, master)
+        await services.database.write(lambda conn: pins.keep_hashes(conn, hashed))
+
+
+def _found(conn: Connection, who: str) -> dict[str, Any]:
+    person = people.find_person(conn, who)
+    if person is None:
+        raise not_found("operator_not_found", f"There is no operator {who!r}.")
+    return person
+
+
+def _check_may(call: Call, role: Role) -> None:
+    if role in _UPPER and call.person.role is not Role.OWNER:
+        raise ApiError(403, "owner_needed", "Only an owner makes or changes owners and operators.")
+
+
+ROUTES = (
+    Route("GET", "/api/v1/operators", Right.OPERATOR, list_all,
+          "Everyone who signs in or works at gates", "people", response=dict[str, Any]),
+    Route("POST", "/api/v1/operators", Right.OPERATOR, create,
+          "Add a person", "people", request=NewOperator, response=dict[str, Any], status=201,
+          statuses=(400, 409, 413, 415)),
+    Route("PATCH", "/api/v1/operators/{id}", Right.OPERATOR, change,
+          "Let a person in or out", "people", request=OperatorPatch, response=dict[str, Any],
+          statuses=(400, 404, 413, 415)),
+    Route("PUT", "/api/v1/operators/{id}/pin", Right.OPERATOR, set_pin,
+          "Set a supervisor's PIN for the gates", "people", request=NewPin, status=204,
+          statuses=(400, 404, 413, 415, 422)),
+    Route("DELETE", "/api/v1/operators/{id}/pin", Right.OPERATOR, remove_pin,
+          "Take a supervisor's PIN back", "people", status=204, statuses=(404,)),
+)  # fmt: skip
