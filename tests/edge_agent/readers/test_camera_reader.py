@@ -214,6 +214,23 @@ async def test_a_hung_child_is_killed_and_replaced(tmp_path: Path) -> None:
         await until(lambda: seen.payloads == [A, B])
 
 
+@pytest.mark.parametrize("poison", ["KILL", "HANG"])
+async def test_a_picture_that_kills_or_hangs_the_decoder_costs_itself_alone(
+    tmp_path: Path, poison: str
+) -> None:
+    for name, payload in (("1", A), ("2", f"GS:{poison}"), ("3", B), ("4", C)):
+        save(tmp_path, f"{name}.png", payload)
+    reader = CameraReader(
+        str(tmp_path),
+        silence_s_max=2.0,
+        command=(sys.executable, "-m", "tests.edge_agent.readers.poisoned_worker"),
+    )
+    async with running(reader) as seen:
+        await until(lambda: len(seen.payloads) == 3)
+        assert seen.payloads == [A, B, C]
+        assert reader.health().figures["restarts"] == 1
+
+
 async def test_a_child_that_talks_nonsense_or_cannot_start_is_a_state_not_a_crash() -> None:
     nonsense = (sys.executable, "-c", "print('hello', flush=True); import time; time.sleep(60)")
     for command, said in ((nonsense, "no message"), (("/nowhere/python",), "can't be started")):

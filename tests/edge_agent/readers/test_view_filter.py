@@ -1,6 +1,9 @@
 """The same code in view is one sighting; two people in quick succession are two."""
 
-from edge_agent.readers.view_filter import ViewFilter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.readers.view_filter import LEAVE_MS, ViewFilter
 
 
 def test_a_held_ticket_is_one_sighting() -> None:
@@ -53,3 +56,40 @@ def test_p12_a_poster_of_codes_is_bounded() -> None:
     for number in range(10_000):
         view.new_codes([str(number)], 0)
     assert len(view._seen_ms) <= 64
+
+
+_FRAMES = st.lists(
+    st.tuples(st.integers(0, 2500), st.sets(st.sampled_from("ABCDE"), max_size=4)), max_size=60
+)
+
+
+@given(_FRAMES)
+def test_no_one_is_swallowed_and_no_one_counts_twice(frames: list[tuple[int, set[str]]]) -> None:
+    """Against the rule itself: a code is sighted when it was not seen during the last 1500 ms,
+    whoever else is or was in view.
+    """
+    view, at_ms, last_seen = ViewFilter(), 0, dict[str, int]()
+    for wait_ms, codes in frames:
+        at_ms += wait_ms
+        new = view.new_codes(sorted(codes), at_ms)
+        assert set(new) == {
+            c for c in codes if c not in last_seen or at_ms - last_seen[c] >= LEAVE_MS
+        }
+        assert len(new) == len(set(new))
+        last_seen |= dict.fromkeys(codes, at_ms)
+
+
+@given(
+    st.lists(st.sampled_from("ABCDEFGH"), min_size=1, max_size=30).map(
+        lambda people: [p for p, before in zip(people, ["", *people], strict=False) if p != before]
+    ),
+    st.integers(1, 5),
+)
+def test_a_queue_of_people_a_frame_each_is_a_sighting_each(people: list[str], frames: int) -> None:
+    """However fast they pass, each first showing counts, and of one held for long only the first."""
+    view, at_ms, sighted = ViewFilter(), 0, list[str]()
+    for person in people:
+        for _ in range(frames):
+            at_ms += 66
+            sighted += view.new_codes([person], at_ms)
+    assert list(dict.fromkeys(people)) == list(dict.fromkeys(sighted))
