@@ -201,7 +201,9 @@ class SyncLoop:
             log.warning("sync.refetch")
             await asyncio.to_thread(replica.start_snapshot)
         cursor = await asyncio.to_thread(replica.cursor)
-        body = await self._transport.changes(self._tokens.token, cursor, command.wait_s)
+        body = await self._transport.changes(
+            self._tokens.token, cursor, command.wait_s, command.limit
+        )
         applied = await asyncio.to_thread(apply_body, replica, body, self._identity.device_id)
         page = applied.page
         self._learn(page.server_received_at, page.server_time, body.timed)
@@ -353,6 +355,8 @@ class SyncLoop:
     def _report(self, channel: Channel, detail: str) -> None:
         """One line when a trouble begins or changes, one when it is over."""
         before = self._reported.get(channel, "")
+        if detail and self._session.links[channel].breaker.probing:
+            detail += "; from now on a light probe each 5 s"
         if detail == before:
             return
         self._reported[channel] = detail

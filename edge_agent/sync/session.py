@@ -1,7 +1,7 @@
 """What to do next, and when: the sync session without I/O (DESIGN §5, STYLE habit 7).
 
-Three channels run side by side and fail apart: DOWN fetches changes, UP uploads the journal,
-STATUS tells how the gate is. The loop asks `next(channel, now_s)` for a command, carries it out,
+Three channels run side by side and fail apart, each with its own patience and its own circuit
+breaker: DOWN fetches changes, UP uploads the journal, STATUS tells how the gate is. The loop asks `next(channel, now_s)` for a command, carries it out,
 tells the outcome with one of the `…ed` methods, and asks again. All `now_s` are monotonic seconds.
 
     next → GetToken      → token_granted | failed(TOKEN)
@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from edge_agent.sync.backoff import Failure, FailureKind, Jitter, delay_s
+from edge_agent.sync.backoff import Failure, FailureKind, Jitter, delay_s, retry_after_s
+from edge_agent.sync.breaker import Breaker
 from shared.limits import STATUS_INTERVAL_S, UPLOAD_BATCH_ENTRIES_MAX
 from shared.wire import parse_cursor
 
@@ -45,10 +46,11 @@ class GetToken:
 
 @dataclass(frozen=True, slots=True)
 class FetchChanges:
-    """`afresh`: forget the cursor and fetch everything."""
+    """`afresh`: forget the cursor and fetch everything. `limit` rows, or what the server likes."""
 
     wait_s: int
     afresh: bool = False
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,24 @@ class _Link:
     not_before_s: float = 0.0
     busy: bool = False
     last_failure: Failure | None = None
+    breaker: Breaker = field(default_factory=Breaker)
 
     def succeeded(self) -> None:
+        self.breaker.succeeded()
         self.failures, self.not_before_s, self.busy, self.last_failure = 0, 0.0, False, None
 
     def failed(self, failure: Failure, now_s: float, jitter: Jitter) -> None:
         self.failures += 1
-        self.not_before_s = now_s + delay_s(failure, self.failures, jitter)
+        self.breaker.failed(failure, now_s)
+        if self.breaker.probing:  # the probes have a beat of their own
+            self.not_before_s = now_s + retry_after_s(failure)
+        else:
+            self.not_before_s = now_s + delay_s(failure, self.failures, jitter)
         self.busy, self.last_failure = False, failure
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until it may call again; 0 for now."""
+        return max(self.not_before_s - now_s, self.breaker.wait_s(now_s), 0.0)
 
 
 @dataclass(slots=True)
@@ -150,8 +162,8 @@ class Session:
         link = self.links[channel]
         if link.busy:
             return Wait(FOREVER_S)
-        if now_s < link.not_before_s:
-            return Wait(link.not_before_s - now_s)
+        if wait_s := link.wait_s(now_s):
+            return Wait(wait_s)
         command = self._wish(channel, now_s)
         if isinstance(command, Wait):
             return command
@@ -164,12 +176,15 @@ class Session:
         return command
 
     def _wish(self, channel: Channel, now_s: float) -> Command:
+        probing = self.links[channel].breaker.probing
         if channel is Channel.DOWN:
+            if probing:
+                return FetchChanges(0, afresh=self._afresh, limit=1)
             return FetchChanges(LONG_POLL_S, afresh=self._afresh)
         if channel is Channel.UP:
             for epoch, progress in self.progress.items():
                 if progress.waiting:
-                    return Upload(epoch, progress.through, self._batch_max)
+                    return Upload(epoch, progress.through, 1 if probing else self._batch_max)
             return Wait(UPLOAD_CHECK_S)
         if now_s < self._status_due_s:
             return Wait(self._status_due_s - now_s)
@@ -179,8 +194,8 @@ class Session:
         link = self.links[Channel.TOKEN]
         if link.busy:
             return Wait(FOREVER_S)
-        if now_s < link.not_before_s:
-            return Wait(link.not_before_s - now_s)
+        if wait_s := link.wait_s(now_s):
+            return Wait(wait_s)
         link.busy = True
         return GetToken()
 

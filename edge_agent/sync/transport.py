@@ -5,7 +5,7 @@ Every failure leaves here as `UnreachableError` or `AnsweredError`, with the lib
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -16,7 +16,8 @@ import httpx
 import msgspec
 
 from edge_agent.sync.backoff import Failure, FailureKind
-from shared import wire
+from shared import compression, wire
+from shared.compression import COMPRESSED_BYTES_MIN
 from shared.errors import GatesyncError, PermanentError, TransientError
 from shared.limits import BODY_BYTES_MAX
 from shared.search_wire import SearchAnswer, SearchRequest
@@ -78,7 +79,9 @@ class Transport(Protocol):
 
     async def token(self, assertion: str, certificate: str | None) -> wire.TokenAnswer: ...
 
-    async def changes(self, token: str, cursor: str | None, wait_s: int) -> PageBody: ...
+    async def changes(
+        self, token: str, cursor: str | None, wait_s: int, limit: int | None = None
+    ) -> PageBody: ...
 
     async def scans(
         self, token: str, request: wire.UploadRequest
@@ -106,10 +109,11 @@ class HttpTransport:
             base_url=server_url.rstrip("/") + "/api/v1/",
             timeout=httpx.Timeout(READ_SPARE_S, connect=CONNECT_S),
             limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
-            headers={"Accept-Encoding": "gzip"},
+            headers={"Accept-Encoding": compression.ACCEPTED},
             follow_redirects=False,
             trust_env=False,
         )
+        self._server_takes: str | None = None  # the encoding that its answers named (RFC 7694)
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,9 +140,15 @@ class HttpTransport:
         body, _ = await self._exchange("POST", "oauth/token", data=form)
         return _decode(body, wire.TokenAnswer)
 
-    async def changes(self, token: str, cursor: str | None, wait_s: int) -> PageBody:
+    async def changes(
+        self, token: str, cursor: str | None, wait_s: int, limit: int | None = None
+    ) -> PageBody:
         """One page. A body without its last line is an interrupted page: UnreachableError (P7)."""
-        query = {"wait": str(wait_s)} | ({} if cursor is None else {"cursor": cursor})
+        query = {"wait": str(wait_s)}
+        if cursor is not None:
+            query["cursor"] = cursor
+        if limit is not None:
+            query["limit"] = str(limit)
         body, timed = await self._exchange(
             "GET",
             "sync/changes",
@@ -202,6 +212,9 @@ class HttpTransport:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         if content is not None:
             headers["Content-Type"] = "application/json"
+            if self._server_takes is not None and len(content) >= COMPRESSED_BYTES_MIN:
+                headers["Content-Encoding"] = self._server_takes
+                content = compression.compress(self._server_takes, content)
         timeout = httpx.Timeout(read_s, connect=CONNECT_S)
         request = self._client.build_request(
             method,
@@ -214,10 +227,18 @@ class HttpTransport:
         )
         sent_ms = self._boot_ms()
         async with self._sent(request, read_s + EXCHANGE_SPARE_S) as response:
+            self._note_encodings(request, response)
             if response.is_success:
                 body = await _read(response, bytes_max)
                 return body, Timed(sent_ms, self._boot_ms())
             raise _answered(response, await _read(response, ERROR_BYTES_MAX))
+
+    def _note_encodings(self, request: httpx.Request, response: httpx.Response) -> None:
+        """What the server takes; nothing more once it has refused a packed body."""
+        if "Accept-Encoding" in response.headers:
+            self._server_takes = compression.best(response.headers["Accept-Encoding"])
+        elif response.status_code in {400, 415} and "Content-Encoding" in request.headers:
+            self._server_takes = None
 
     @asynccontextmanager
     async def _sent(
@@ -248,14 +269,30 @@ class HttpTransport:
 
 
 async def _read(response: httpx.Response, bytes_max: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > bytes_max:
-            raise UnreachableError(
-                Failure(FailureKind.LOCAL, f"an answer of more than {bytes_max} bytes was given up")
-            )
-    return bytes(body)
+    """The whole body, decompressed here: httpx would do so without a bound."""
+    raw = bytearray()
+    async for chunk in response.aiter_raw():
+        raw += chunk
+        if len(raw) > bytes_max:
+            raise _too_large(bytes_max)
+    try:
+        encoding = compression.named(response.headers.get("Content-Encoding"))
+        return (
+            bytes(raw)
+            if encoding is None
+            else compression.decompress(encoding, bytes(raw), bytes_max)
+        )
+    except compression.CompressedTooLargeError as error:
+        raise _too_large(bytes_max) from error
+    except (LookupError, ValueError) as error:
+        failure = Failure(FailureKind.INTERRUPTED, f"an answer that can't be unpacked: {error}")
+        raise UnreachableError(failure) from error
+
+
+def _too_large(bytes_max: int) -> UnreachableError:
+    return UnreachableError(
+        Failure(FailureKind.LOCAL, f"an answer of more than {bytes_max} bytes was given up")
+    )
 
 
 def _answered(response: httpx.Response, body: bytes) -> AnsweredError:
@@ -266,7 +303,7 @@ def _answered(response: httpx.Response, body: bytes) -> AnsweredError:
         message or f"the server answered {status}",
         status=status,
         code=code,
-        retry_after_s=_retry_after_s(response.headers.get("Retry-After")),
+        retry_after_s=_retry_after_s(response.headers),
     )
     transient = status >= 500 or status in _TRANSIENT
     kind = TransientAnswerError if transient else PermanentAnswerError
@@ -287,9 +324,13 @@ def _error_of(body: bytes) -> tuple[str | None, str | None]:
     return error.get("code"), error.get("message")
 
 
-def _retry_after_s(text: str | None) -> float | None:
-    """Only the form in seconds: a date would need a clock that can be trusted."""
-    return float(text) if text is not None and text.isdecimal() else None
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """In seconds, or a date: told against the answer's own Date, for no clock here is trusted."""
+    text = headers.get("Retry-After")
+    if text is None or text.isdecimal():
+        return None if text is None else float(text)
+    until_ms, now_ms = _date_ms(text), _date_ms(headers.get("Date"))
+    return None if until_ms is None or now_ms is None else max(until_ms - now_ms, 0) / 1_000
 
 
 def _date_ms(text: str | None) -> int | None:

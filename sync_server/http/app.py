@@ -123,6 +123,7 @@ class Runner(web.AppRunner):
             access_log=None,
             handle_signals=False,
             handler_cancellation=True,
+            auto_decompress=False,  # bodies are bounded in both sizes: see encoding.py
             shutdown_timeout=1.0,
             keepalive_timeout=75.0,
             lingering_time=5.0,

@@ -77,7 +77,7 @@ async def badges(call: Call) -> web.StreamResponse:
         )
 
     page, last = await services.database.read(job)
-    return ndjson_response(call, page.lines, last)
+    return await ndjson_response(call, page.lines, last)
 
 
 async def heard(call: Call) -> web.StreamResponse:

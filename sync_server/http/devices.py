@@ -20,6 +20,7 @@ from shared.wire import (
     UploadRequest,
     format_time,
 )
+from sync_server.http import encoding
 from sync_server.http.errors import ApiError, invalid, too_many
 from sync_server.http.operators import give_hashes
 from sync_server.http.routing import JSON, NDJSON, Call, Query, Route, decoded, json_response
@@ -40,8 +41,6 @@ from sync_server.sync.changes import ChangesPage, changes_page
 from sync_server.sync.ingest import Ingested, ingest
 from sync_server.sync.status import store_status
 from sync_server.sync.upload import Upload, read_upload
-
-COMPRESSED_BYTES_MIN = 1_024
 
 
 class ChangesQuery(Query):
@@ -157,24 +156,13 @@ async def _page(call: Call, page: ChangesPage) -> web.StreamResponse:
     }
     if page.digest is not None:
         last["digest"] = page.digest
-    return ndjson_response(call, page.lines, last)
+    return await ndjson_response(call, page.lines, last)
 
 
-def ndjson_response(call: Call, lines: list[bytes], last: Any) -> web.StreamResponse:
+async def ndjson_response(call: Call, lines: list[bytes], last: Any) -> web.Response:
     """Lines, and one last that says that nothing is missing; smaller where the caller takes it."""
     body = b"\n".join([*lines, msgspec.json.encode(last), b""])
-    response = web.Response(body=body, content_type=NDJSON)
-    if len(body) >= COMPRESSED_BYTES_MIN and _takes_gzip(call.request):
-        response.enable_compression(web.ContentCoding.gzip)
-    return response
-
-
-def _takes_gzip(request: web.Request) -> bool:
-    for offered in request.headers.get("Accept-Encoding", "").lower().split(","):
-        name, _, quality = offered.strip().partition(";")
-        if name.strip() in {"gzip", "*"}:
-            return quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
+    return await encoding.answer(call.request, body, NDJSON)
 
 
 async def upload(call: Call) -> web.StreamResponse:
@@ -200,7 +188,7 @@ async def upload(call: Call) -> web.StreamResponse:
         server_received_at=format_time(call.received_ms),
         server_time=format_time(call.services.now_ms()),
     )
-    return json_response(answer)
+    return await encoding.answer(call.request, msgspec.json.encode(answer), JSON)
 
 
 async def status(call: Call) -> web.StreamResponse:

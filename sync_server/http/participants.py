@@ -13,6 +13,7 @@ from shared import wire
 from shared.errors import UsageError
 from shared.limits import IMPORT_BYTES_MAX, LIST_ITEMS_DEFAULT
 from shared.model import ParticipantStatus
+from sync_server.http.encoding import encoding_of
 from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.review import checked_limit
 from sync_server.http.routing import Call, Query, Route, json_response, no_content
@@ -135,6 +136,8 @@ async def import_file(call: Call) -> web.StreamResponse:
     services = call.services
     options = Options(dry_run=query.dry_run, reinstate=query.reinstate)
     importer = Importer(services.database, services.vault, services.keys, options, services.now_ms)
+    if encoding_of(call.request) is not None:
+        raise ApiError(415, "unsupported_encoding", "Send the file as it is, not compressed.")
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
         source = await receive_file(call.request, file)
         file.seek(0)

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from shared import limits
 from shared.limits import BODY_BYTES_MAX
+from sync_server.http.encoding import encoding_of, plain_body
 from sync_server.http.errors import ApiError, from_validation, invalid
 from sync_server.http.services import Services
 from sync_server.identity.rights import Caller, Right
@@ -61,16 +62,18 @@ class Call:
                 "unsupported_media_type",
                 f"Send the body as {content_type}, not as {self.request.content_type}.",
             )
+        encoding = encoding_of(self.request)
         length = self.request.content_length
         if length is not None and length > BODY_BYTES_MAX:
             raise ApiError(413, "too_large", f"At most {BODY_BYTES_MAX} bytes are taken.")
         try:
             async with asyncio.timeout(limits.BODY_S_MAX):
-                return await self.request.read()
+                body = await self.request.read()
         except TimeoutError as error:
             raise ApiError(
                 408, "too_slow", f"A body must have arrived within {limits.BODY_S_MAX} s."
             ) from error
+        return body if encoding is None else plain_body(encoding, body, BODY_BYTES_MAX)
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
