@@ -201,11 +201,15 @@ class Running:
         return self._health.kiosk(self._status)
 
     async def _keep_status(self) -> None:
+        seen: str | None = None
         while True:
             sync = self._sync.state()
             self._status = await asyncio.to_thread(self._health.status, sync, count=False)
-            if not self._parts.lane.facts.ready:
+            cursor = self._status["cursor"]
+            if cursor != seen or not self._parts.lane.facts.ready:
+                # A decision reads anew by itself; the kiosk is to name a moved gate before one.
                 await self._on_lane(self._parts.lane.facts.refresh)
+                seen = cursor
             await asyncio.sleep(_LOOK_S)
 
     async def _tidy(self) -> None:
