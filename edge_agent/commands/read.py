@@ -73,7 +73,7 @@ def _printable(code: str) -> str:
 
 
 def _refuse(words: str) -> int:
-    print(words, file=sys.stderr)
+    print(f"edge-agent read: {words}", file=sys.stderr)
     return EXIT_UNREADABLE
 
 
@@ -103,6 +103,7 @@ def _read_folder(folder: Path, printer: _Printer) -> int:
 def _read_images(paths: list[Path], printer: _Printer) -> int:
     from edge_agent.readers.sources import load_gray
 
+    read_any = False
     for path in paths:
         gray = load_gray(path)
         if gray is None and len(paths) == 1:
@@ -111,8 +112,11 @@ def _read_images(paths: list[Path], printer: _Printer) -> int:
         if gray is None:
             printer.line(path.name, [], 0.0, "no image that can be read")
             continue
+        read_any = True
         codes, ms = _decode(gray)
         printer.line(path.name, printer.chosen(codes), ms)
+    if not read_any:
+        return _refuse(f"None of the {len(paths)} files in {paths[0].parent} is an image.")
     return EXIT_FINE
 
 
@@ -142,9 +146,8 @@ def _read_live(source: str, printer: _Printer) -> int:
     items = open_source(source)
     first = next(items)
     if not isinstance(first, Frame):
-        return _refuse(
-            f"The camera {source} is not there or is in use; `ls /dev/video*` lists cameras."
-        )
+        said = first.detail.replace("; trying again", "").replace("; it is started again", "")
+        return _refuse(f"{said} {first.advice}")
     views = ((item.gray, item.boot_ms) for item in items if isinstance(item, Frame))
     _print_new_codes(source, views, printer)
     return EXIT_FINE

@@ -90,4 +90,19 @@ def test_unusable_sources_get_one_line_and_exit_2(made: str, tmp_path: Path) -> 
     )
     assert (run.returncode, run.stdout) == (2, "")
     assert len(run.stderr.splitlines()) == 1
+    assert run.stderr.startswith("edge-agent read: ")
     assert "Traceback" not in run.stderr
+
+
+def test_a_folder_of_garbage_alone_is_unreadable_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / name).write_bytes(b"garbage")
+    out = io.StringIO()
+    assert read(str(tmp_path), any_code=False, as_json=True, out=out) == 2
+    assert [json.loads(line)["source"] for line in out.getvalue().splitlines()] == [
+        "a.png",
+        "b.jpg",
+    ]
+    assert capsys.readouterr().err.startswith("edge-agent read: None of the 2 files in ")
