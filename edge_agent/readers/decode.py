@@ -65,7 +65,7 @@ def decode(
     if gray.size == 0:
         return Decoded((), "")
     end_s = clock_s() + budget_ms / 1000
-    picture = _Picture(gray, lambda: clock_s() < end_s)
+    picture = _Picture(gray, lambda: clock_s() < end_s, keep_finds=thorough)
     for name, attempt in _tries(gray):
         payloads = tuple(dict.fromkeys(p for p in map(clean, attempt(picture)) if p))
         if payloads:
@@ -78,7 +78,8 @@ def decode(
 class _Picture:
     """A picture and what the tries learn of it."""
 
-    def __init__(self, gray: Gray, go_on: Callable[[], bool]) -> None:
+    def __init__(self, gray: Gray, go_on: Callable[[], bool], *, keep_finds: bool) -> None:
+        self._keep_finds = keep_finds
         self.gray = gray
         self.go_on = go_on
         self.finds: list[rescue.Found] = []
@@ -96,9 +97,9 @@ class _Picture:
             formats=_QR,
             binarizer=binarizer,
             text_mode=zxingcpp.TextMode.Plain,
-            return_errors=True,
+            return_errors=self._keep_finds,
         )
-        if scale and len(self.finds) < _FINDS_MAX:
+        if self._keep_finds and scale and len(self.finds) < _FINDS_MAX:
             self.finds += rescue.found(barcodes, scale)
         return [_utf8(bytes(one.bytes), one) for one in barcodes if one.valid]
 
