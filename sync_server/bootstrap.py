@@ -29,6 +29,7 @@ from sync_server.stream.handlers import Stream
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
 from sync_server.sync.badge_table import BadgeTable
+from sync_server.sync.feed import ChangesFeed
 
 
 def event_id_of(conn: Connection) -> str:
@@ -54,6 +55,7 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
         beacon_horizon_ms=config.beacon_horizon_hours * 3_600_000,
         event_id=event_id,
         heads=heads,
+        feed=ChangesFeed(database, heads),
         live=LiveHub(database, heads, system_clock.now_ms),
         now_ms=system_clock.now_ms,
         monotonic_s=system_clock.monotonic_s,

@@ -21,7 +21,7 @@ from shared.wire import (
     format_time,
 )
 from sync_server.http import encoding
-from sync_server.http.errors import ApiError, invalid, too_many
+from sync_server.http.errors import ApiError, busy, invalid, too_many
 from sync_server.http.operators import give_hashes
 from sync_server.http.routing import JSON, NDJSON, Call, Query, Route, decoded, json_response
 from sync_server.identity import devices
@@ -36,8 +36,7 @@ from sync_server.identity.tokens import (
 )
 from sync_server.registration import lookup
 from sync_server.registration.walk_ins import WalkIns
-from sync_server.stream.head_watch import wait_until
-from sync_server.sync.changes import ChangesPage, changes_page
+from sync_server.sync.changes import ChangesPage
 from sync_server.sync.ingest import Ingested, ingest
 from sync_server.sync.status import store_status
 from sync_server.sync.upload import Upload, read_upload
@@ -123,27 +122,25 @@ async def changes(call: Call) -> web.StreamResponse:
         raise invalid("wait", "wait is in seconds, 0 to 55.")
     if not 1 <= query.limit <= limits.PAGE_ROWS_MAX:
         raise invalid("limit", f"limit must be 1 to {limits.PAGE_ROWS_MAX}.")
-    services = call.services
+    services, device_id = call.services, call.person.caller_id
     until_s = services.monotonic_s() + min(query.wait, limits.WAIT_S_MAX)
-
-    def job(conn: Connection) -> ChangesPage:
-        device = devices.find_device(conn, call.person.caller_id)
-        if device is None or device.revoked:
-            raise _revoked()
-        if device.adopted:
-            raise _adopted()
-        return changes_page(conn, call.person.caller_id, query.cursor, query.limit)
-
     while True:
         moved = services.heads.moved()
         try:
-            page = await services.database.read(job)
+            page, states = await services.feed.page(device_id, query.cursor, query.limit)
         except WireError as error:
             raise invalid("cursor", str(error)) from error
+        state = states.get(device_id, "revoked")
+        if state == "revoked":
+            raise _revoked()
+        if state == "adopted":
+            raise _adopted()
         left_s = until_s - services.monotonic_s()
         if page.lines or page.more or left_s <= 0 or services.heads.closing:
             return await _page(call, page)
-        await wait_until(moved, left_s)
+        if not services.heads.may_wait:
+            raise busy(f"{limits.LONG_POLLS_MAX} gates wait here already; ask again in a moment.")
+        await services.heads.wait(moved, left_s)
 
 
 async def _page(call: Call, page: ChangesPage) -> web.StreamResponse:

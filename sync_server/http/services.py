@@ -19,6 +19,7 @@ from sync_server.privacy.vault import Vault
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
 from sync_server.sync.badge_table import BadgeTable
+from sync_server.sync.feed import ChangesFeed
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class Services:
     vault: Vault
     event_id: str
     heads: HeadWatch
+    feed: ChangesFeed
     live: LiveHub
     badges: BadgeTable
     now_ms: Callable[[], int]

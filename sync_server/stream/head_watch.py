@@ -2,6 +2,8 @@
 
 import asyncio
 
+from shared.limits import LONG_POLLS_MAX
+
 
 class HeadWatch:
     """Take `moved()` before reading, then wait on it: no commit in between is missed.
@@ -14,6 +16,20 @@ class HeadWatch:
         self._moved = asyncio.Event()
         self._pending = False
         self.closing = False
+        self.waiting = 0
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether there is room for one more to wait (P12)."""
+        return self.waiting < LONG_POLLS_MAX
+
+    async def wait(self, moved: asyncio.Event, timeout_s: float) -> bool:
+        """As `wait_until`, and counted."""
+        self.waiting += 1
+        try:
+            return await wait_until(moved, timeout_s)
+        finally:
+            self.waiting -= 1
 
     def moved(self) -> asyncio.Event:
         return self._moved

@@ -17,28 +17,37 @@ from sync_server.storage.schema import REPLICATED
 
 
 class ChangesPage(NamedTuple):
-    """Encoded lines without line ends; `digest` comes where no more follows."""
+    """Encoded lines without line ends; `digest` comes where no more follows. `personal`: a line in
+    it says something else to each device.
+    """
 
     lines: list[bytes]
     cursor: str
     more: bool
     digest: str | None
+    personal: bool = False
 
 
-def changes_page(conn: Connection, device_id: str, cursor: str | None, limit: int) -> ChangesPage:
+def changes_page(
+    conn: Connection, device_id: str | None, cursor: str | None, limit: int
+) -> ChangesPage:
     """At most `limit` rows after the cursor; run it in one read transaction (P7).
 
     A cursor of another generation, or of a later head than ours, starts from scratch. Operators'
-    PIN hashes are the device's own (DESIGN §7).
+    PIN hashes are the device's own (DESIGN §7): left out where no device is named.
     """
     head = revisions.head(conn)
     after = _start(cursor, head)
+    if after == head.revision:
+        return ChangesPage([], cursor_text(*head), more=False, digest=revisions.digest(conn))
     until, more = _boundary(conn, after, head.revision, limit)
+    lines, personal = _lines(conn, device_id, after, until)
     return ChangesPage(
-        lines=_lines(conn, device_id, after, until),
+        lines=lines,
         cursor=cursor_text(head.generation, until),
         more=more,
         digest=None if more else revisions.digest(conn),
+        personal=personal,
     )
 
 
@@ -69,8 +78,11 @@ def _boundary(conn: Connection, after: int, head_revision: int, limit: int) -> t
     return found[limit - 1], True
 
 
-def _lines(conn: Connection, device_id: str, after: int, until: int) -> list[bytes]:
+def _lines(
+    conn: Connection, device_id: str | None, after: int, until: int
+) -> tuple[list[bytes], bool]:
     found: list[tuple[int, bytes]] = []
+    personal = False
     encode = msgspec.json.Encoder().encode
     for table in REPLICATED:
         inside = (table.c.revision > after) & (table.c.revision <= until)
@@ -79,7 +91,9 @@ def _lines(conn: Connection, device_id: str, after: int, until: int) -> list[byt
             if line is not None:
                 line.revision, line.hash = row["revision"], row["hash"]
                 if isinstance(line, OperatorLine):
+                    personal = True
+                if isinstance(line, OperatorLine) and device_id is not None:
                     line.pin_hash = pins.hash_for(conn, line.operator_id, device_id)
                 found.append((line.revision, encode(line)))
     found.sort()
-    return [line for _, line in found]
+    return [line for _, line in found], personal
