@@ -40,7 +40,7 @@ def _run(given: list[str]) -> int:
     folder = DataFolder(arguments.data)
     if folder.path.exists() and not folder.path.is_dir():
         raise UsageError(f"--data {folder.path} is not a folder")
-    if not folder.path.exists() and arguments.command != "init":
+    if not folder.path.exists() and arguments.command not in {"init", "restore"}:
         raise UsageError(f"--data {folder.path} does not exist: run `sync-server init` first")
     return _find(arguments.command)(folder, load_config(arguments.config), arguments)
 

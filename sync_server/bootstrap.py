@@ -12,7 +12,9 @@ from sqlalchemy import Connection, select
 
 from shared.errors import UsageError
 from sync_server import system_clock
+from sync_server.backups import Backups
 from sync_server.config import Config
+from sync_server.deployment import database_url
 from sync_server.http.app import Runner, make_app
 from sync_server.http.routes import all_routes
 from sync_server.http.services import Services
@@ -48,6 +50,7 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     vault = Vault(keys.master)
     return Services(
         database=database,
+        backups=Backups(folder, database_url(folder, config), config),
         keys=keys,
         tokens=AccessTokens(keys, event_id),
         vault=vault,
@@ -105,8 +108,9 @@ async def listening(
         stream = make_stream(services, config)
         await stream.begin()
         watch = AlertWatch(database, thresholds(config), services.now_ms)
+        parts = (services.live, stream, watch, services.backups)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(part.run()) for part in (services.live, stream, watch)]
+            running = [tasks.create_task(part.run()) for part in parts]
             try:
                 yield services
             finally:

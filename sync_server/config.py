@@ -23,6 +23,12 @@ class Config:
     public_url: str = ""  # how gates and people reach the server, if not http://host:port
     log_level: str = "info"  # debug | info | warning | error, to standard error
     beacon_horizon_hours: int = 6  # how many hours of rotating ids gates hold ahead, 1 to 48
+    database_url: str = ""  # postgresql://user@host/name; empty: SQLite in the data folder
+    database_password: str = ""  # of that user; GATESYNC_DATABASE_PASSWORD, or the next
+    database_password_file: str = ""  # a file that holds the password and nothing else
+    backup_to: str = ""  # a folder that gets a backup again and again while serving; none if empty
+    backup_every_s: int = 300  # seconds from one backup to the next
+    backup_keep: int = 24  # how many of them are kept
     past_attendance_percent: int = 0  # of a past event of this kind, for forecasts; 0: not known
     webhook_url: str = ""  # messages go there, signed; none if empty
     webhook_secret: str = ""  # shared with the receiver
@@ -71,6 +77,8 @@ def _checked(config: Config, given: Mapping[str, Any], source: str) -> Config:
             raise UsageError(f"{source}: {name} must not be negative")
     config = replace(config, **given)
     check_port(config.port, f"{source}: port")
+    if config.backup_every_s < 1 or config.backup_keep < 1:
+        raise UsageError(f"{source}: backup_every_s and backup_keep must be at least 1")
     if not 0 <= config.past_attendance_percent <= 100:
         raise UsageError(f"{source}: past_attendance_percent must be between 0 and 100")
     if not 1 <= config.beacon_horizon_hours <= BEACON_HORIZON_HOURS_MAX:

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from shared.errors import UsageError
 from sync_server import system_clock
 from sync_server.attendance.merge_store import tell_old_conflicts
+from sync_server.config import Config
 from sync_server.identity.keys import ServerKeys, load_keys
 from sync_server.privacy.vault import Vault
+from sync_server.storage.connections import POSTGRESQL, parse_url
 from sync_server.storage.database import Database
 from sync_server.storage.paths import DataFolder
 
@@ -22,22 +25,50 @@ class Deployment:
     keys: ServerKeys
     vault: Vault
     base_url: str
+    database_url: str
 
 
-def check_initialised(folder: DataFolder) -> None:
-    if not folder.database.exists():
-        raise UsageError(f"{folder.path} is no data folder yet: run `sync-server init` first")
+def database_url(folder: DataFolder, config: Config) -> str:
+    """SQLite in the folder, unless the settings name PostgreSQL."""
+    if not config.database_url:
+        return folder.database_url
+    url = parse_url(config.database_url)
+    if url.get_backend_name() != POSTGRESQL:
+        raise UsageError("database_url: postgresql://user@host/name, or nothing for SQLite")
+    password = config.database_password
+    if config.database_password_file:
+        try:
+            text = Path(config.database_password_file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise UsageError(
+                f"database_password_file {config.database_password_file}: {reason}"
+            ) from error
+        password = text.removesuffix("\n").removesuffix("\r")
+    if password:
+        url = url.set(password=password)
+    return url.render_as_string(hide_password=False)
+
+
+def check_initialised(folder: DataFolder, config: Config) -> None:
+    if not (folder.server_key if config.database_url else folder.database).exists():
+        raise UsageError(
+            f"{folder.path} is no data folder yet: run `sync-server init` first"
+            + ("" if config.database_url else "; or name the settings with --config")
+        )
 
 
 @contextmanager
-def opened(folder: DataFolder, base_url: str) -> Iterator[Deployment]:
+def opened(folder: DataFolder, base_url: str, config: Config | None = None) -> Iterator[Deployment]:
     """Open the database for as long as the block lasts; the caller holds the folder's lock."""
-    check_initialised(folder)
+    config = config or Config()
+    check_initialised(folder, config)
     keys = load_keys(folder)
-    database = Database.open(folder.database_url)
+    url = database_url(folder, config)
+    database = Database.open(url)
     try:
         now_ms = system_clock.now_ms()
         database.write_now(lambda conn: tell_old_conflicts(conn, now_ms))
-        yield Deployment(folder, database, keys, Vault(keys.master), base_url)
+        yield Deployment(folder, database, keys, Vault(keys.master), base_url, url)
     finally:
         database.close()

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from shared import wire
 from shared.errors import UsageError
 from sync_server import system_clock
+from sync_server.backups import back_up
 from sync_server.deployment import Deployment
 from sync_server.identity import devices, services
 from sync_server.identity.enrolment_codes import enrolment_url, make_code
@@ -22,7 +23,6 @@ from sync_server.registration.csv_reader import CsvReader
 from sync_server.registration.event_store import check_same_event
 from sync_server.registration.importer import Importer, Options
 from sync_server.registration.tickets import ticket_rows
-from sync_server.storage.backup import write_backup
 
 Progress = Callable[[int], None]
 Operation = Callable[[Deployment, Mapping[str, Any], BinaryIO, Progress], Any]
@@ -112,12 +112,14 @@ def _verify(
 def _backup(
     deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
 ) -> Any:
-    folder, keys = deployment.folder, None
-    if parameters.get("withKeys"):
-        files = (folder.server_key, folder.digest_key, folder.master_key)
-        keys = {path.name: path.read_bytes() for path in files}
-    write_backup(folder, Path(parameters["to"]), system_clock.now_ms(), keys)
-    return {}
+    file = back_up(
+        deployment.folder,
+        deployment.database_url,
+        Path(parameters["to"]),
+        keep=int(parameters.get("keep", 0)),
+        with_keys=bool(parameters.get("withKeys")),
+    )
+    return {"to": str(file)}
 
 
 def _init(

@@ -70,16 +70,25 @@ DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
-    """Of an empty database; parametrize with DATABASES, indirect, to run on both."""
-    kind = getattr(request, "param", "sqlite")
-    if kind == "sqlite":
-        return lambda name: f"sqlite:///{tmp_path / name}.db"
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Of a database without rows: SQLite, or what the parameter says."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield lambda name: f"sqlite:///{tmp_path / name}.db"
+        return
     cluster: postgres.Cluster = request.getfixturevalue("postgres_cluster")
-    return lambda _name: cluster.new_database()
+    lent: dict[str, str] = {}
+
+    def lend(name: str) -> str:
+        return lent.get(name) or lent.setdefault(name, cluster.lend())
+
+    yield lend
+    for url in lent.values():
+        cluster.take_back(url)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A module that says `ON_EACH_DATABASE = True` runs on SQLite and on PostgreSQL."""
-    if "new_url" in metafunc.fixturenames and getattr(metafunc.module, "ON_EACH_DATABASE", False):
+    """`ON_EACH_DATABASE`: True, or names of the module's tests that run on PostgreSQL as well."""
+    wanted = getattr(metafunc.module, "ON_EACH_DATABASE", ())
+    name = metafunc.function.__name__
+    if "new_url" in metafunc.fixturenames and (wanted is True or (wanted and name in wanted)):
         metafunc.parametrize("new_url", DATABASES, indirect=True)

@@ -7,19 +7,20 @@ import sys
 from shared.errors import UsageError
 from sync_server.config import Config
 from sync_server.control_client import ask_server, server_answers
+from sync_server.deployment import database_url
 from sync_server.folder_lock import locked
 from sync_server.identity.key_files import copy_keys, make_keys
 from sync_server.identity.keys import load_keys
 from sync_server.identity.people import create_owner, hash_password
 from sync_server.registration.event_file import EventFile, parse_event_file
-from sync_server.registration.event_store import create_event
+from sync_server.registration.event_store import create_event, event_row
 from sync_server.storage.database import Database
 from sync_server.storage.paths import DataFolder
 
 EVENT_FILE_BYTES_MAX = 4 * 1024 * 1024
 
 
-def run(folder: DataFolder, _config: Config, arguments: argparse.Namespace) -> int:
+def run(folder: DataFolder, config: Config, arguments: argparse.Namespace) -> int:
     event_file = _read(arguments)
     if arguments.password_stdin and not arguments.admin:
         raise UsageError("--password-stdin needs --admin NAME")
@@ -37,7 +38,7 @@ def run(folder: DataFolder, _config: Config, arguments: argparse.Namespace) -> i
         made, named = False, ask_server(folder, "init", parameters)["ownerCreated"]
     else:
         with locked(folder):
-            made, named = _create(folder, arguments, event_file, owner)
+            made, named = _create(folder, config, arguments, event_file, owner)
     event = event_file.event
     print(
         f"{event.event_id}: {'created' if made else 'was there already, unchanged'}, "
@@ -50,27 +51,34 @@ def run(folder: DataFolder, _config: Config, arguments: argparse.Namespace) -> i
 
 def _create(
     folder: DataFolder,
+    config: Config,
     arguments: argparse.Namespace,
     event_file: EventFile,
     owner: tuple[str, str] | None,
 ) -> tuple[bool, bool]:
     """(event made, owner made). The keys come first: an event without keys could not be served."""
-    new = not folder.database.exists()
     before = os.umask(0o077)
     try:
-        if arguments.keys is not None:
-            copy_keys(folder, arguments.keys)
-        if new:
-            make_keys(folder)
-        keys = load_keys(folder)
-        database = Database.open(folder.database_url)
+        new = not folder.database.exists()
+        database = Database.open(database_url(folder, config)) if config.database_url else None
+        try:
+            if database is not None:
+                new = database.read_now(event_row) is None
+            if arguments.keys is not None:
+                copy_keys(folder, arguments.keys)
+            if new:
+                make_keys(folder)
+            keys = load_keys(folder)
+            database = database or Database.open(folder.database_url)
+            made = database.write_now(lambda conn: create_event(conn, event_file, keys))
+            named = owner is not None and database.write_now(
+                lambda conn: create_owner(conn, *owner)
+            )
+        finally:
+            if database is not None:
+                database.close()
     finally:
         os.umask(before)
-    try:
-        made = database.write_now(lambda conn: create_event(conn, event_file, keys))
-        named = owner is not None and database.write_now(lambda conn: create_owner(conn, *owner))
-    finally:
-        database.close()
     return made, named
 
 

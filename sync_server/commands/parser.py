@@ -68,11 +68,16 @@ def make_parser() -> argparse.ArgumentParser:
     key.add_argument("--json", action="store_true")
 
     backup = command("backup", "copy the data, also while serving")
-    backup.add_argument("--to", type=Path, required=True, metavar="FILE")
+    backup.add_argument("--to", type=Path, required=True, metavar="FILE",
+                        help="the file; with --every a folder")  # fmt: skip
+    backup.add_argument("--every", type=int, metavar="SECONDS",
+                        help="one after the other, until ended")  # fmt: skip
+    backup.add_argument("--keep", type=int, metavar="N", help="newest kept with --every (24)")
     backup.add_argument("--with-keys", action="store_true", help="put the keys in as well")
 
     restore = command("restore", "put a backup in place; begins a new generation")
     restore.add_argument("--from", dest="source", type=Path, required=True, metavar="FILE")
+    restore.add_argument("--keys", type=Path, metavar="FOLDER", help="an earlier server's keys")
 
     verify = command("verify", "check that what is stored follows from the scans")
     verify.add_argument("--json", action="store_true")

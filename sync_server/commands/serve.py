@@ -6,11 +6,13 @@ import gc
 import json
 import logging
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 
+from shared.errors import UsageError
 from sync_server.config import Config, check_port
 from sync_server.deployment import Deployment, check_initialised, opened
-from sync_server.folder_lock import locked
+from sync_server.folder_lock import FolderBusyError, locked
 from sync_server.storage.paths import DataFolder
 
 GARBAGE_THRESHOLDS = (20_000, 20, 20)
@@ -22,8 +24,16 @@ def run(folder: DataFolder, config: Config, arguments: argparse.Namespace) -> in
     if arguments.port is not None:
         config = replace(config, port=check_port(arguments.port, "--port"))
     _configure_logs(config.log_level)
-    check_initialised(folder)
-    with locked(folder), opened(folder, config.public_url) as deployment:
+    check_initialised(folder, config)
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder))
+        except FolderBusyError as error:  # a second server never ends well: mend it, don't wait
+            raise UsageError(
+                f"another process, a server or a command, works on {folder.path}; "
+                "stop it, or serve another folder"
+            ) from error
+        deployment = held.enter_context(opened(folder, config.public_url, config))
         asyncio.run(_serve(deployment, config))
     return 0
 

@@ -30,12 +30,12 @@ def perform(
     progress: Callable[[int], None] | None = None,
 ) -> Any:
     """Have an operation done by whoever may write this folder."""
-    check_initialised(folder)
     given = parameters or {}
     if server_answers(folder):
         return ask_server(folder, operation, given, body, progress)
+    check_initialised(folder, config)
     try:
-        with locked(folder), opened(folder, base_url(config)) as deployment:
+        with locked(folder), opened(folder, base_url(config), config) as deployment:
             return run_operation(
                 deployment, operation, given, body or io.BytesIO(), progress or _silent
             )

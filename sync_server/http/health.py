@@ -1,5 +1,6 @@
 """Liveness and readiness, for whoever watches the process."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,9 @@ async def readyz(call: Call) -> web.StreamResponse:
     if call.services.heads.closing:
         raise busy("The server is shutting down.")
     generation, revision = await call.services.database.read(revisions.head)
-    return json_response({"status": "ready", "cursor": cursor_text(generation, revision)})
+    body = {"status": "ready", "cursor": cursor_text(generation, revision)}
+    backup = await asyncio.to_thread(call.services.backups.state, call.services.now_ms())
+    return json_response({**body, "backup": backup})
 
 
 async def prometheus(call: Call) -> web.StreamResponse:

@@ -11,6 +11,7 @@ from shared.limits import (
     SIGN_IN_FAILURES_PER_MINUTE_MAX,
     TOKEN_FAILURES_PER_MINUTE_MAX,
 )
+from sync_server.backups import Backups
 from sync_server.identity.keys import ServerKeys
 from sync_server.identity.throttle import Throttle
 from sync_server.identity.tokens import AccessTokens
@@ -30,6 +31,7 @@ class Services:
     """
 
     database: Store
+    backups: Backups
     keys: ServerKeys
     tokens: AccessTokens
     vault: Vault

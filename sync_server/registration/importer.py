@@ -136,6 +136,7 @@ class Importer:
 
         run = self._database.read_now if self._options.dry_run else self._database.write_now
         plan = run(job)
+        planner.keep()
         for outcome in plan.outcomes:
             self._counts[outcome.value] += 1
         self._report(plan.refused)

@@ -86,8 +86,14 @@ class Planner:
         self._vault = vault
         self._import_id = import_id
         self._reinstate = reinstate
-        self._seen: dict[str, set[int]] = {"id": set(), "email": set(), "code": set()}
-        self._freed: set[int] = set()  # e-mails that this import took from their participant
+        # "freed" are e-mails that this import took from their participant.
+        self._seen: dict[str, set[int]] = {
+            "id": set(),
+            "email": set(),
+            "code": set(),
+            "freed": set(),
+        }
+        self._not_kept: list[tuple[str, int]] = []
 
     def plan(
         self,
@@ -97,7 +103,14 @@ class Planner:
         now_ms: int,
         patience: Patience,
     ) -> Plan:
-        """Plan a chunk of (line, row); reads only."""
+        """Plan a chunk of (line, row); reads only.
+
+        Call `keep` once it is committed: a database may ask for a transaction again, and then the
+        chunk has not been seen yet.
+        """
+        for kind, mark in self._not_kept:
+            self._seen[kind].discard(mark)
+        self._not_kept.clear()
         known = self._known(conn, rows, issuer)
         plan = Plan()
         for line, row in rows:
@@ -112,6 +125,16 @@ class Planner:
                 told = self._held_fault(row, known) if fault is _HELD else fault
                 plan.refused.append((line, [told, *(m for m in missing if m != told)]))
         return plan
+
+    def keep(self) -> None:
+        """What was planned last is saved, or needs no saving."""
+        self._not_kept.clear()
+
+    def _see(self, kind: str, text: str) -> None:
+        mark = _mark(text)
+        if mark not in self._seen[kind]:
+            self._seen[kind].add(mark)
+            self._not_kept.append((kind, mark))
 
     def _held_fault(self, row: CleanRow, known: _Known) -> Fault:
         holder = known.by_email[self._vault.email_key(row.email or "")]
@@ -152,7 +175,7 @@ class Planner:
         """Plan one row, or say why not."""
         email_key = self._vault.email_key(row.email) if row.email else None
         holder = known.by_email.get(email_key) if email_key else None
-        if holder is not None and _mark(holder["email_key"]) in self._freed:
+        if holder is not None and _mark(holder["email_key"]) in self._seen["freed"]:
             holder = None
         if row.participant_id is not None:
             before = known.by_id.get(row.participant_id)
@@ -183,10 +206,10 @@ class Planner:
             self._create(plan, participant_id, row, email_key, issuer, now_ms)
         else:
             self._change(plan, before, row, email_key, known, issuer, now_ms)
-        self._seen["id"].add(_mark(participant_id))
-        self._seen["email"].add(_mark(email_key or ""))
+        self._see("id", participant_id)
+        self._see("email", email_key or "")
         if digest is not None:
-            self._seen["code"].add(_mark(digest))
+            self._see("code", digest)
         return None
 
     def _repeated(
@@ -261,7 +284,7 @@ class Planner:
         if differs:
             after |= {"import_id": self._import_id, "updated_ms": now_ms}
             if email_key != before["email_key"]:
-                self._freed.add(_mark(before["email_key"]))
+                self._see("freed", before["email_key"])
                 after["email_key"] = email_key
                 plan.moved_emails.append(after)
             else:

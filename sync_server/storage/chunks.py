@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Column,
     ColumnElement,
@@ -14,8 +15,11 @@ from sqlalchemy import (
     Dialect,
     Row,
     Select,
+    String,
     Table,
+    Text,
     Update,
+    any_,
     bindparam,
     func,
     insert,
@@ -27,7 +31,7 @@ KEYS_PER_QUESTION_MAX = 5_000  # PostgreSQL takes 65,535 parameters a statement
 
 Mapped = Mapping[str, Any]
 
-# SQLite reads all keys from one parameter: the statement's text stays the same for any number.
+# All keys are one parameter: the statement's text stays the same for any number of them.
 _KEYS = select(func.json_each(bindparam("keys")).table_valued("value").c.value)
 
 
@@ -55,8 +59,11 @@ def select_in(
 
 @lru_cache(maxsize=128)
 def _asked(statement: Select[Any], column: ColumnElement[Any], on_sqlite: bool) -> Select[Any]:
-    keys: Any = _KEYS if on_sqlite else bindparam("keys", expanding=True)
-    return statement.where(column.in_(keys))
+    if on_sqlite:
+        return statement.where(column.in_(_KEYS))
+    # Text of no stated length: a cast to VARCHAR(100) would cut a longer key to a wrong one.
+    kind = Text() if isinstance(column.type, String) else column.type
+    return statement.where(column == any_(bindparam("keys", type_=ARRAY(kind))))
 
 
 def mappings(conn: Connection, statement: Select[Any], **values: Any) -> Iterator[Mapped]:

@@ -1,25 +1,31 @@
 """One writer thread and a few reader threads over one database (STYLE habit 4, DESIGN §6).
 
-A write is one synchronous function inside one `BEGIN IMMEDIATE` on the one writing connection.
-Jobs that wait together share a commit, each in a savepoint of its own: one that raises takes back
-only itself, and each caller is answered once the commit is durable.
+A write is one synchronous function inside one transaction on the one writing connection. Jobs that
+wait together share a commit, each in a savepoint of its own: one that raises takes back only
+itself, and each caller is answered once the commit is durable. PostgreSQL may ask for a transaction
+again (a deadlock, a lost connection): then its jobs run again, so a job changes nothing outside of
+its connection.
 """
 
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 
 from shared.errors import PermanentError, TransientError, UsageError
 from sync_server.storage.connections import SQLITE, make_engine, parse_url, shown
+from sync_server.storage.link import Link
 from sync_server.storage.migrations import migrate
+from sync_server.storage.postgresql import is_lost, is_passing
 
 T = TypeVar("T")
 
@@ -39,11 +45,6 @@ class _Job(NamedTuple):
 
 
 _Queue = queue.Queue["_Job | None"]
-
-
-def _forget(conn: Connection) -> None:
-    """What this connection remembers may come from what was just taken back."""
-    conn.info.clear()
 
 
 def announce(conn: Connection) -> None:
@@ -134,20 +135,19 @@ class Database:
         return answer
 
     def _read_loop(self, engine: Engine) -> None:
-        with engine.connect() as conn:
+        with closing(Link(engine, writes=False)) as link:
             while (job := self._reads.get()) is not None:
                 if not job.answer.set_running_or_notify_cancel():
                     continue
                 try:
-                    with conn.begin():
-                        result = job.run(conn)
+                    result = link.run(job.run)
                 except BaseException as error:  # noqa: BLE001 — the caller gets it
                     job.answer.set_exception(_named(error))
                 else:
                     job.answer.set_result(result)
 
     def _write_loop(self, engine: Engine) -> None:
-        with engine.connect() as conn:
+        with closing(Link(engine, writes=True)) as link:
             last: _Job | None = self._writes.get()
             while last is not None:
                 jobs = [last]
@@ -158,45 +158,56 @@ class Database:
                         break
                     if last is not None:
                         jobs.append(last)
-                self._commit(conn, jobs)
+                self._commit(link, jobs)
                 last = last and self._writes.get()
 
-    def _commit(self, conn: Connection, jobs: list[_Job]) -> None:
+    def _commit(self, link: Link, jobs: list[_Job]) -> None:
         jobs = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
         if not jobs:
             return
-        conn.info.pop(_CHANGED, None)
-        results: list[tuple[_Job, Any, BaseException | None]] = []
         try:
-            with conn.begin():
-                results.extend(_run_in_savepoint(conn, job) for job in jobs)
+            results, changed = link.run(partial(_run_together, jobs))
         except BaseException as error:  # noqa: BLE001 — nothing was committed: each caller hears it
-            _forget(conn)
             for job in jobs:
                 job.answer.set_exception(_named(error))
             return
-        if conn.info.pop(_CHANGED, False):
+        if changed:
             for callback in self._callbacks:
                 callback()
-        for job, result, failure in results:
+        for job, (result, failure) in zip(jobs, results, strict=True):
             if failure is None:
                 job.answer.set_result(result)
             else:
                 job.answer.set_exception(failure)
 
 
-def _run_in_savepoint(conn: Connection, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+_Result = tuple[Any, BaseException | None]
+
+
+def _run_together(jobs: Sequence[_Job], conn: Connection) -> tuple[list[_Result], bool]:
+    """Results in the jobs' order, and whether something was announced."""
+    conn.info.pop(_CHANGED, None)
+    if len(jobs) == 1:  # what it raises takes back the transaction, which is only its own
+        results: list[_Result] = [(jobs[0].run(conn), None)]
+    else:
+        results = [_run_in_savepoint(conn, job) for job in jobs]
+    return results, conn.info.pop(_CHANGED, False)
+
+
+def _run_in_savepoint(conn: Connection, job: _Job) -> _Result:
     savepoint = conn.begin_nested()
     try:
         result = job.run(conn)
         savepoint.commit()
-    except BaseException as error:  # noqa: BLE001 — the caller gets it; the others go on
+    except BaseException as error:
+        if is_lost(error) or is_passing(error):
+            raise  # all of them again
         savepoint.rollback()
         changed = conn.info.get(_CHANGED, False)
-        _forget(conn)
+        conn.info.clear()  # what it remembers may come from what was just taken back
         conn.info[_CHANGED] = changed  # jobs of the same commit may have changed something
-        return job, None, _named(error)
-    return job, result, None
+        return None, _named(error)
+    return result, None
 
 
 def _claimed(url: URL) -> str | None:
@@ -223,8 +234,13 @@ def _release(file: str | None) -> None:
 
 def _named(error: BaseException) -> BaseException:
     """The library's word for "not now" as ours, the cause kept."""
-    if isinstance(error, OperationalError):
-        named = TransientError(f"The database could not do it now: {error.orig}")
-        named.__cause__ = error
-        return named
+    if is_lost(error):
+        return _because(TransientError("The database can't be reached; try again later."), error)
+    if isinstance(error, OperationalError | InternalError):
+        return _because(TransientError(f"The database could not do it now: {error.orig}"), error)
     return error
+
+
+def _because(named: BaseException, cause: BaseException) -> BaseException:
+    named.__cause__ = cause
+    return named

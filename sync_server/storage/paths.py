@@ -42,3 +42,11 @@ class DataFolder:
     @property
     def master_key(self) -> Path:
         return self.keys / "master.key"
+
+    @property
+    def key_files(self) -> tuple[Path, ...]:
+        return (self.server_key, self.digest_key, self.master_key)
+
+    @property
+    def last_backup(self) -> Path:
+        return self.path / "last-backup.json"

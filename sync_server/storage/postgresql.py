@@ -1,9 +1,11 @@
-"""PostgreSQL as we use it: psycopg 3, one snapshot a read, bounded waits."""
+"""PostgreSQL as we use it: psycopg 3, one writer at a time, one snapshot a read, bounded waits."""
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sync_server.storage.json_text import from_json, to_json
@@ -45,3 +47,46 @@ def make_engine(url: URL, *, writes: bool) -> Engine:
     if writes:
         return engine.execution_options(isolation_level="READ COMMITTED")
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+# Revisions are given in commit order, since a writer waits here for those before it: the row of
+# `state` is locked until the commit, by all connections and processes alike.
+_BEGIN_WRITE = (
+    "SELECT pg_current_xact_id()::text, (SELECT revision FROM state WHERE id = 1 FOR UPDATE)"
+)
+
+
+def begin_write(conn: Connection) -> str:
+    """Wait for the writers before us; returns the transaction's id."""
+    return str(conn.exec_driver_sql(_BEGIN_WRITE).one()[0])
+
+
+def has_committed(conn: Connection, transaction: str) -> bool:
+    """What became of a transaction whose commit was not answered; ask after `begin_write`."""
+    status = conn.exec_driver_sql("SELECT pg_xact_status(%s::xid8)", (transaction,)).scalar_one()
+    return bool(status == "committed")
+
+
+# Nothing was committed, and the same again may succeed: serialization, deadlock, a lock not had.
+_PASSING = frozenset({"40001", "40P01", "55P03"})
+# The server went away, is starting, or takes no more connections now.
+_LOST_CLASSES = ("08", "57P", "53300")
+
+
+def is_passing(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and _state(error) in _PASSING
+
+
+def is_lost(error: BaseException) -> bool:
+    """The connection is gone, or could not be made."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = _state(error)
+    return error.connection_invalidated or (
+        isinstance(error.orig, psycopg.OperationalError)
+        and (state is None or state.startswith(_LOST_CLASSES))
+    )
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
 
+from shared.errors import TransientError
 from shared.limits import LIVE_QUEUE_FRAMES_MAX
 from shared.wire import format_time
 from sync_server.insight import alerts
@@ -16,11 +17,14 @@ from sync_server.ports import Store
 from sync_server.stream import tail
 from sync_server.stream.head_watch import HeadWatch, wait_until
 
+T = TypeVar("T")
+
 SCAN, GATE = "scan.merged", "gate.status"
 PASSED_ON = frozenset({SCAN, alerts.RAISED, alerts.CLEARED})
 FIGURES_INTERVAL_S = 0.25  # at most four times a second, however many scans arrive
 FIGURES_IDLE_S = 30.0  # loads fall and trends turn without a scan
 GATES_INTERVAL_S = 5.0
+AWAY_S = 1.0
 SCANS_INTERVAL_S = 0.05
 SCANS_PER_READ_MAX = 100  # of a backlog only the newest: the figures tell the rest
 SCANS_ON_CONNECT = 20
@@ -107,7 +111,7 @@ class LiveHub:
         while True:
             await self._somebody()
             moved = self._heads.moved()
-            rows = await self._database.read(self._unread)
+            rows = await self._read(self._unread)
             if rows:
                 self._read_through = rows[-1].outbox_id
             self._send(
@@ -123,7 +127,7 @@ class LiveHub:
             await self._somebody()
             moved = self._heads.moved()
             now_ms = self._now_ms()
-            stats = await self._database.read(partial(self._figures.read, now_ms=now_ms))
+            stats = await self._read(partial(self._figures.read, now_ms=now_ms))
             self._send([frame("stats.updated", stats, now_ms)])
             await asyncio.sleep(FIGURES_INTERVAL_S)
             await wait_until(moved, FIGURES_IDLE_S)
@@ -133,7 +137,7 @@ class LiveHub:
             await self._somebody()
             self._gate_news.clear()
             now_ms = self._now_ms()
-            devices = await self._database.read(partial(tail.device_states, now_ms=now_ms))
+            devices = await self._read(partial(tail.device_states, now_ms=now_ms))
             self._send(frame(GATE, device, now_ms) for device in devices)
             await asyncio.sleep(FIGURES_INTERVAL_S)
             await wait_until(self._gate_news, GATES_INTERVAL_S)
@@ -144,6 +148,14 @@ class LiveHub:
             return rows
         # Scans of a backlog may be left out, an alert not.
         return tail.alerts_between(conn, self._read_through, rows[0].outbox_id) + rows
+
+    async def _read(self, job: Callable[[Connection], T]) -> T:
+        """A database that is away for a while ends nothing: whoever watches sees it come back."""
+        while True:
+            try:
+                return await self._database.read(job)
+            except TransientError:
+                await asyncio.sleep(AWAY_S)
 
     async def _somebody(self) -> None:
         while not self._watchers:

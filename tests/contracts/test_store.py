@@ -1,12 +1,11 @@
 """The contract of `sync_server.ports.Store`, run on each implementation.
 
-Another database is one more maker in `MAKERS`; the suite stays as it is.
+`new_url` makes an empty database of each kind; the suite stays as it is.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, insert, select, update
@@ -18,15 +17,14 @@ from sync_server.storage import revisions, schema
 from sync_server.storage.database import Database, announce
 from tests.sync_server.builders import populate
 
-MAKERS: dict[str, Callable[[Path], Store]] = {
-    "sqlite": lambda folder: Database.open(f"sqlite:///{folder}/sync.db"),
-}
+ON_EACH_DATABASE = True
 
 
-@pytest.fixture(params=MAKERS)
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+@pytest.fixture
+def make(new_url: Callable[[str], str]) -> Callable[[], Store]:
     """Opens the test's one store, again after a close."""
-    return lambda: MAKERS[request.param](tmp_path)
+    url = new_url("sync")
+    return lambda: Database.open(url)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +13,12 @@ NewDatabase = Callable[..., Database]
 
 
 @pytest.fixture
-def new_database(tmp_path: Path) -> Iterator[NewDatabase]:
+def new_database(new_url: Callable[[str], str]) -> Iterator[NewDatabase]:
     """Makes databases that hold an event, three gates, two devices and some people."""
     with ExitStack() as opened:
 
         def make(name: str = "sync", **choices: Any) -> Database:
-            database = Database.open(f"sqlite:///{tmp_path / name}.db")
+            database = Database.open(new_url(name))
             opened.callback(database.close)
             database.write_now(lambda conn: populate(conn, **choices))
             return database

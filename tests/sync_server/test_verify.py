@@ -7,6 +7,7 @@ from sync_server.storage import schema
 from sync_server.verify import LINES_MAX, verify
 from tests.sync_server.builders import scan_entry, upload
 
+ON_EACH_DATABASE = True
 DAMAGES = {
     "the stored hash is not that of the row": update(schema.participants)
     .where(schema.participants.c.participant_id == "P000001")

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, inspect, select
 from sqlalchemy.exc import DatabaseError
 
-from shared.errors import NewerDataError, UsageError
+from shared.errors import NewerDataError, TransientError, UsageError
 from sync_server.storage.metadata import metadata
+from sync_server.storage.postgresql import is_lost
 from sync_server.storage.schema import schema_support
 
 FOLDER = Path(__file__).parent
@@ -57,6 +58,8 @@ def migrate(engine: Engine, shown: str) -> None:
             elif before > newest():
                 _check_support(conn, before, shown)
     except DatabaseError as error:
+        if is_lost(error):
+            raise TransientError(f"{shown} can't be reached: {error.orig}") from error
         raise UsageError(f"{shown} cannot be opened as a database: {error.orig}") from error
 
 

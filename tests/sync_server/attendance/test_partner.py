@@ -1,7 +1,6 @@
 """Partner calls: the same rules as at a gate, as of the call's timestamp; every refusal of §3.3."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from tests.sync_server.builders import (
     populate,
 )
 
+ON_EACH_DATABASE = True
 KEY = b"k" * 32
 CALLER = Caller("app", NOW_MS, KEY)
 LETTERS = [credentials.make_letters(bytes([n] * 10)) for n in range(3)]
@@ -32,8 +32,8 @@ TOKENS = [credentials.payload("DEMO", letters) for letters in LETTERS]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path}/sync.db")
+def database(new_url: Callable[[str], str]) -> Iterator[Database]:
+    opened = Database.open(new_url("sync"))
     opened.write_now(lambda conn: populate(conn, 6))
     for number, letters in enumerate(LETTERS):
         row = credential_row(number, digest=credentials.ticket_digest(KEY, letters))

@@ -7,6 +7,8 @@ from sync_server.storage import schema
 from sync_server.verify import verify
 from tests.sync_server.builders import NOW_MS, rows_of, scan_entry, upload
 
+ON_EACH_DATABASE = True
+
 
 def say(database, scan_id, action="void"):
     word = NewResolution("server:1", scan_id, action, "op-1", "seen", NOW_MS)

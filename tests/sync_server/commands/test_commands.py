@@ -264,7 +264,7 @@ def test_commands_work_beside_a_running_server(
         )
         assert main(["verify", "--data", str(data)]) == 0
         capsys.readouterr()
-        assert main(["serve", "--data", str(data)]) == 1  # one server a folder
+        assert main(["serve", "--data", str(data)]) == 2  # one server a folder
         one_line(capsys)
     finally:
         server.send_signal(signal.SIGKILL)

@@ -7,6 +7,8 @@ from sync_server.storage import schema
 from sync_server.storage.history import load_history, record_change
 from tests.sync_server.builders import START_MS, digest_of, participant_row
 
+ON_EACH_DATABASE = True
+
 
 def test_values_before_between_and_after_changes(database):
     registered, blocked = participant_row(1), participant_row(1, status="blocked")

@@ -21,12 +21,16 @@ NewEngine = Callable[[str], Engine]
 
 
 @pytest.fixture
-def new_engine(new_url) -> Iterator[NewEngine]:
+def new_engine(new_url, request) -> Iterator[NewEngine]:
     """Of an empty database."""
     made: list[Engine] = []
+    on_postgresql = new_url("any").startswith("postgresql")
 
     def make(name: str) -> Engine:
-        made.append(make_engine(parse_url(new_url(name)), writes=True))
+        url = new_url(name)
+        if on_postgresql:
+            url = request.getfixturevalue("postgres_cluster").new_database()
+        made.append(make_engine(parse_url(url), writes=True))
         return made[-1]
 
     yield make

@@ -7,6 +7,8 @@ from sync_server.storage import revisions, schema
 from sync_server.verify import verify
 from tests.sync_server.builders import credential_row, device_row, participant_row
 
+ON_EACH_DATABASE = True
+
 
 def head(database):
     return database.read_now(revisions.head).revision

@@ -17,6 +17,12 @@ from tests.sync_server.builders import (
     upload,
 )
 
+ON_EACH_DATABASE = {
+    "test_a_first_fetch_holds_every_row_and_its_digest",
+    "test_p7_pages_resume_where_the_cursor_stands",
+    "test_p7_changes_made_between_pages_are_not_missed",
+}
+
 
 def page(database, cursor=None, limit=1_000):
     return database.read_now(lambda conn: changes_page(conn, "dev-north", cursor, limit))

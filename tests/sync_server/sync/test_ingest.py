@@ -30,6 +30,12 @@ from tests.sync_server.builders import (
     upload,
 )
 
+ON_EACH_DATABASE = {
+    "test_p6_no_value_anywhere_in_an_entry_stops_the_rest",
+    "test_a_device_in_quarantine_moves_nobody_until_it_is_accepted",
+    "test_a_dated_change_folds_again_whom_it_touches",
+}
+
 
 def outcomes(answer):
     return [
