@@ -31,6 +31,7 @@ from edge_agent.staff import Staff
 from edge_agent.sync.loop import SyncLoop
 from edge_agent.sync.report import GateHealth
 from edge_agent.sync.transport import HttpTransport
+from edge_agent.upkeep import Upkeep
 from shared.errors import GatesyncError, TransientError
 from shared.limits import QUEUE_SIGHTINGS_MAX
 from shared.model import Direction
@@ -71,7 +72,9 @@ class Running:
             transport=self._transport,
             on_lane=self._on_lane,
             monotonic_s=system_clock.monotonic_s,
-            health=lambda: GateHealth(self._readers.health(), self._health.disk()),
+            health=lambda: GateHealth(
+                self._readers.health(), self._health.disk(self._sync.state())
+            ),
             version=version,
         )
         self._health.sync = self._sync.state
@@ -103,6 +106,7 @@ class Running:
                 group.create_task(self._watch("lane", self._take_sightings))
                 group.create_task(self._watch("health", self._keep_status))
                 group.create_task(self._watch("tidy", self._tidy))
+                group.create_task(self._watch("upkeep", Upkeep(self._parts, self._on_lane).run))
                 group.create_task(self._watch("sync", self._sync.run))
                 self._readers.start()
                 group.create_task(self._announce(address, announce))

@@ -44,6 +44,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """TCP port of the kiosk page; 0 takes a free one."""
     barrier: Literal["log", "off"] = "log"
     """`log`: each opening is a line in DIR/barrier.log. `off`: nothing opens."""
+    disk_warn_mib: Annotated[int, msgspec.Meta(ge=0)] = 500
+    """With less free on the disk, in MiB, the kiosk and the server warn."""
+    disk_reserve_mib: Annotated[int, msgspec.Meta(ge=0, le=4_096)] = 32
+    """Laid by for the journal, in MiB, and freed when the disk is full; 0 keeps none."""
+    disk_slow_ms: Annotated[int, msgspec.Meta(ge=1)] = 100
+    """Where writing a scan down takes longer, in ms, the disk is told to be slow."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What goes to standard error."""
 

@@ -1,6 +1,5 @@
 """How the gate is: what `status`, the kiosk and `/sync/status` say. Any thread may ask."""
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -9,6 +8,8 @@ from edge_agent.lane import LaneHealth
 from edge_agent.parts import GateParts
 from edge_agent.ports import ReaderHealth
 from edge_agent.storage.replica_reader import PersonConflict, Reference, ReplicaReader
+from edge_agent.storage.salvage import reports
+from edge_agent.troubles import TROUBLES, of_journals, say
 from shared.limits import CONFLICTS_SHOWN_MAX
 from shared.wire import format_time
 
@@ -25,6 +26,9 @@ class SyncView(Protocol):
     @property
     def last_sync_ms(self) -> int | None: ...
 
+    @property
+    def alarms(self) -> tuple[str, ...]: ...
+
 
 class NoSync:
     """No agent runs: nobody talks to the server."""
@@ -32,6 +36,7 @@ class NoSync:
     online = False
     offline_since_ms: int | None = None
     last_sync_ms: int | None = None
+    alarms: tuple[str, ...] = ()
 
 
 class Health:
@@ -74,9 +79,18 @@ class Health:
         offset_ms = self._parts.time.offset_ms()
         return {"quality": quality, "offsetMs": offset_ms, "errorMs": moment.error_ms}
 
-    def disk(self) -> dict[str, Any]:
-        stat = os.statvfs(self._parts.folder.path)
-        return {"freeBytes": stat.f_bavail * stat.f_frsize}
+    def disk(self, sync: SyncView) -> dict[str, Any]:
+        """As `status` and `/sync/status` say it: with what is wrong at this gate, in words."""
+        return self._parts.disk.status() | {"troubles": self._troubles(sync)}
+
+    def _troubles(self, sync: SyncView) -> list[dict[str, Any]]:
+        """What a person should see to, the gravest first."""
+        found = [self.lane.fault_code] if self.lane.fault_code else []
+        found += self._parts.disk.troubles()
+        if self._parts.replica.damaged:
+            found.append("replica_damaged")
+        found += [alarm for alarm in sync.alarms if alarm in TROUBLES]
+        return [say(code) for code in found] + of_journals(reports(self._parts.folder.path))
 
     def status(self, sync: SyncView, *, count: bool = True) -> dict[str, Any]:
         """As `status --json` (API §1); any thread. `count`: also the participants, which reads a
@@ -114,7 +128,7 @@ class Health:
             "offlineSince": _time(sync.offline_since_ms),
             "clock": self.clock(),
             "readers": self.readers(),
-            "disk": self.disk(),
+            "disk": self.disk(sync),
             "faults": self._faults(),
             "conflicts": self._conflicts_at(gate_id, reference),
         }
@@ -174,8 +188,10 @@ class Health:
             }
         if event is not None:
             state["event"] = {"name": event.name, "timeZone": event.time_zone}
+        state["troubles"] = status.get("disk", {}).get("troubles", [])
         if self.lane.fault:
-            state["outOfOrder"] = "journal"
+            state["outOfOrder"] = self.lane.fault_code.upper().replace("_", "-")
+            state["outOfOrderWords"] = say(self.lane.fault_code)
         return state
 
 

@@ -3,16 +3,18 @@
 Synchronous, on one thread that owns the journal. Nothing here awaits the network.
 """
 
+import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import structlog
 
 from edge_agent import system_clock
+from edge_agent.disk import Disk, DiskFault
 from edge_agent.facts import FactSource, Gathered, method_of
 from edge_agent.ports import Barrier, Order, Outcome, Sighting
 from edge_agent.storage.journal import Appended, Journal
@@ -29,6 +31,7 @@ from shared.wire import format_time
 log = structlog.get_logger(__name__)
 
 _MINUTE_MS = 60_000
+T = TypeVar("T")
 
 
 class OutOfOrderError(TransientError):
@@ -54,6 +57,7 @@ class LaneHealth:
     """What `status` and the kiosk say of the lane. `fault` is empty while all is well."""
 
     fault: str = ""
+    fault_code: str = ""  # one of troubles.TROUBLES
     barrier_fault: str = ""
     decisions: int = 0
     unreadable_not_recorded: int = 0
@@ -83,6 +87,7 @@ class Lane:
         journal: Journal,
         barrier: Barrier,
         time: Timekeeper,
+        disk: Disk,
         *,
         new_scan_id: Callable[[], str],
         default_direction: Direction | None = None,
@@ -93,6 +98,7 @@ class Lane:
         self._journal = journal
         self._barrier = barrier
         self._time = time
+        self._disk = disk
         self._new_scan_id = new_scan_id
         self.default_direction = default_direction
         self._quota = _UnreadableQuota()
@@ -248,18 +254,33 @@ class Lane:
         self.facts.own.take(self._journal.epoch, appended.seq, body, at_ms)
         return appended
 
-    def _durably(self, write: Callable[[], Appended]) -> Appended:
+    def try_disk(self) -> None:
+        """A durable write that says nothing, so that a fault shows, and goes, without a visitor."""
+        with contextlib.suppress(OutOfOrderError):
+            self._durably(self._journal.probe)
+
+    def _durably(self, write: Callable[[], T]) -> T:
+        """A write of the journal. On a full disk the reserve is freed, and it is tried again."""
+        started_s = system_clock.monotonic_s()
         try:
-            appended = write()
-        except sqlite3.Error as error:
-            self.health.fault = f"journal: {error}"
-            log.error("journal_write_failed", error=str(error))  # noqa: TRY400 — one line
+            try:
+                written = write()
+            except (sqlite3.Error, OSError):
+                if self._disk.why() is not DiskFault.FULL or not self._disk.free_reserve():
+                    raise
+                written = write()
+        except (sqlite3.Error, OSError) as error:
+            code = self._disk.why()
+            if self.health.fault_code != code:
+                log.error("journal_write_failed", error=str(error), why=code)  # noqa: TRY400
+            self.health.fault, self.health.fault_code = f"journal: {error}", code
             raise OutOfOrderError(
                 f"the gate can't write its journal down ({error}), so it opens for nobody; "
                 "free some space or replace the card: it goes on trying"
             ) from error
-        self.health.fault = ""
-        return appended
+        self._disk.committed((system_clock.monotonic_s() - started_s) * 1_000)
+        self.health.fault = self.health.fault_code = ""
+        return written
 
     def _seal(self, body: dict[str, Any], reading: Reading) -> bool:
         """Final times in the same commit, where the clock is sure and nothing waits before it."""

@@ -15,6 +15,7 @@ import uuid_utils
 
 from edge_agent import system_clock
 from edge_agent.config import Config
+from edge_agent.disk import MIB, Disk, DiskLimits
 from edge_agent.facts import FactSource, Place
 from edge_agent.folder import GateFolder
 from edge_agent.hardware.barrier import FakePin, LogBarrier
@@ -39,6 +40,7 @@ class GateParts:
     replica: Replica
     reader: ReplicaReader  # the lane's own
     lane: Lane
+    disk: Disk
 
     @classmethod
     def open(cls, folder: GateFolder, config: Config) -> "GateParts":
@@ -46,22 +48,24 @@ class GateParts:
         identity = load_identity(folder.path)
         time = Timekeeper(_CLOCK, folder.clock, enrolled_at_ms=identity.enrolled_at_ms)
         try:
+            disk = Disk(folder.path, _limits(config))
             replica = Replica.open(folder.replica)
             received = replica.acknowledged()
             journal = Journal.open(folder.journal, new_epoch=new_epoch, received=received)
         except (sqlite3.Error, OSError) as error:
             raise UsageError(f"the data in {folder.path} can't be opened: {error}") from error
         place = Place(identity.device_id, identity.gate_id, identity.digest_key_bytes())
-        reader = replica.reader()
+        reader = _sound_reader(replica)
         lane = Lane(
             FactSource(place, reader, journal),
             journal,
             _barrier(config, folder.barrier_log),
             time,
+            disk,
             new_scan_id=new_scan_id,
             default_direction=config.direction,
         )
-        return cls(folder, identity, time, journal, replica, reader, lane)
+        return cls(folder, identity, time, journal, replica, reader, lane, disk)
 
     def close(self) -> None:
         self.reader.close()
@@ -87,6 +91,26 @@ def new_epoch() -> str:
 
 def new_scan_id() -> str:
     return str(uuid_utils.uuid7())
+
+
+def _sound_reader(replica: Replica) -> ReplicaReader:
+    """A list whose very first rows can't be read is put aside before the gate asks it."""
+    reader = replica.reader()
+    try:
+        reader.reference()
+    except Exception:
+        if not replica.look():
+            raise
+        reader.reference()
+    return reader
+
+
+def _limits(config: Config) -> DiskLimits:
+    return DiskLimits(
+        warn_bytes=config.disk_warn_mib * MIB,
+        reserve_bytes=config.disk_reserve_mib * MIB,
+        slow_ms=config.disk_slow_ms,
+    )
 
 
 def _barrier(config: Config, log: Path) -> Barrier:

@@ -254,7 +254,7 @@ async def _first_fetch(
                 raise
             await asyncio.sleep(0.2 * 2**failures)
             continue
-        applied = await asyncio.to_thread(apply_body, replica, body, identity.device_id)
+        applied = await asyncio.to_thread(apply_body, replica, body, identity.device_id, cursor)
         rows, more = rows + applied.rows, applied.page.more
         _learn(timekeeper, applied.page, body.timed.sent_ms, body.timed.received_ms)
         if out.isatty():

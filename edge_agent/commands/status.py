@@ -52,5 +52,6 @@ def _for_people(answer: dict[str, Any]) -> str:
         f" {c['otherGateName'] or 'no other gate'} {c['otherAt'] or ''}".rstrip()
         for c in answer.get("conflicts", ())
     ]
+    lines += [f"trouble       {one['en']}" for one in answer["disk"]["troubles"]]
     lines += [f"fault         {part}: {what}" for part, what in answer["faults"].items()]
     return "\n".join(lines)

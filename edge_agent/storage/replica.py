@@ -10,14 +10,24 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
-from edge_agent.storage import replica_rows, sqlite_file
-from edge_agent.storage.replica_reader import ReplicaReader
+import structlog
+
+from edge_agent.storage import remains, replica_rows, sqlite_file
+from edge_agent.storage.replica_reader import ReplicaReader, Standing
 from shared import wire
+from shared.errors import TransientError
+
+log = structlog.get_logger(__name__)
 
 _MODULUS = wire.DIGEST_MODULUS
 _TABLES = ("credentials", "participants", "presences", "reference")
+
+
+class MovedError(TransientError):
+    """The list was begun anew while a page of the old one was on its way: that page is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +52,94 @@ class Replica:
 
     def __init__(self, path: Path, conn: sqlite3.Connection) -> None:
         self.path = path
-        self._conn = conn
+        self.standing = Standing()
         self._lock = threading.RLock()
+        self._conn = conn
+        self._inodes = sqlite_file.inodes(path)
 
     @classmethod
     def open(cls, path: Path) -> "Replica":
-        """Open or make the replica; one that is damaged is set aside and fetched anew."""
+        """Open or make the replica; one that is damaged is put aside and fetched anew."""
         try:
-            return cls._open(path)
-        except sqlite3.DatabaseError as error:
+            if sqlite_file.lost_its_start(path):
+                raise sqlite_file.DamagedFileError
+            replica = cls(path, cls._connect(path))
+            if replica.generation is not None and not remains.reference_path(path).exists():
+                replica._keep_reference()  # made by a version that kept no second copy
+            return replica
+        except (sqlite3.DatabaseError, sqlite_file.DamagedFileError) as error:
             if not sqlite_file.is_damage(error):
                 raise
-            sqlite_file.move_with_sides(path, sqlite_file.free_name(path))
-            return cls._open(path)
+            log.error("replica_damaged", error=str(error))  # noqa: TRY400 — one line
+        remains.put_aside(path)
+        return cls(path, cls._connect(path))
 
-    @classmethod
-    def _open(cls, path: Path) -> "Replica":
+    @staticmethod
+    def _connect(path: Path) -> sqlite3.Connection:
         conn = sqlite_file.connect(path, synchronous="NORMAL")
         try:
             sqlite_file.migrate(conn, "replica", path)
-            conn.execute("SELECT * FROM state").fetchone()
+            sqlite_file.check_schema(conn, "replica")
+            remains.check_state(conn)
+            remains.seed(conn, path)
         except BaseException:
             conn.close()
             raise
-        return cls(path, conn)
+        return conn
 
     def reader(self) -> ReplicaReader:
-        return ReplicaReader(self.path)
+        return ReplicaReader(self.path, self.standing)
+
+    @property
+    def damaged(self) -> bool:
+        """A damaged list was put aside, and no new one is whole yet."""
+        return remains.remains_path(self.path).exists()
+
+    def look(self) -> bool:
+        """See to the file: one that a reader found damaged is put aside, to be fetched anew; one
+        deleted under us is put back. Whether it was so. Any thread but the lane's: it may take
+        as long as copying the list does.
+        """
+        with self._lock:
+            if self.standing.suspect:
+                self._start_anew()
+            elif sqlite_file.inodes(self.path) != self._inodes:
+                self._put_back()
+            else:
+                return False
+            self._inodes = sqlite_file.inodes(self.path)
+            self.standing.suspect = False
+            self.standing.life += 1
+        return True
+
+    def check(self) -> None:
+        """Read every page, with a connection of its own, and suspect the file if one is damaged."""
+        conn = sqlite_file.connect_reader(self.path)
+        try:
+            sound = conn.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        except sqlite3.DatabaseError as error:
+            sound = not sqlite_file.is_damage(error)
+        finally:
+            conn.close()
+        self.standing.suspect |= not sound
+
+    def _start_anew(self) -> None:
+        log.error("replica_damaged")
+        self._conn.close()
+        if not self.damaged or remains.has_list(self.path):
+            remains.put_aside(self.path)
+        else:  # damaged again before a list was whole: the first remains hold more
+            sqlite_file.remove(self.path)
+        self._conn = self._connect(self.path)
+
+    def _put_back(self) -> None:
+        log.error("replica_file_gone")
+        target = self.path.with_name(self.path.name + ".saved")
+        sqlite_file.copy_out(self._conn, target)
+        self._conn.close()
+        sqlite_file.remove_sides(self.path)
+        sqlite_file.replace(target, self.path)
+        self._conn = self._connect(self.path)
 
     def close(self) -> None:
         with self._lock:
@@ -118,14 +189,24 @@ class Replica:
                 "UPDATE state SET generation = NULL, revision = 0, sum = zeroblob(16), building = 0,"
                 " server_time_ms = 0, reference_version = reference_version + 1"
             )
+        remains.forget(self.path)
+        remains.reference_path(self.path).unlink(missing_ok=True)
 
-    def apply_page(self, lines: Sequence[wire.AnyLine], page: wire.PageLine) -> Applied:
+    def apply_page(
+        self,
+        lines: Sequence[wire.AnyLine],
+        page: wire.PageLine,
+        asked: str | EllipsisType | None = ...,
+    ) -> Applied:
         """Rows and cursor in one transaction. A page of another generation than the live one
-        belongs to a snapshot; without a live set yet, so does the first.
+        belongs to a snapshot; without a live set yet, so does the first. `asked`: the cursor that
+        the page answers; after a file was replaced or wiped meanwhile, it belongs to none.
         """
         generation, revision = wire.parse_cursor(page.cursor)
         server_time_ms = wire.parse_time(page.server_time)
         with self._lock, sqlite_file.transaction(self._conn):
+            if not isinstance(asked, EllipsisType) and asked != self.cursor():
+                raise MovedError
             live, live_generation, building, building_generation = self._conn.execute(
                 "SELECT live, generation, building, building_generation FROM state"
             ).fetchone()
@@ -145,10 +226,14 @@ class Replica:
                     self._go_live(live, live_generation, generation)
                 self._conn.execute("UPDATE state SET server_time_ms = ?", (server_time_ms,))
                 self._prune_acks()
-        if snapshot and not page.more:
+        went_live = snapshot and not page.more
+        if went_live:
             self._empty(live)
+            remains.forget(self.path)
+        if went_live or (referenced and not snapshot):
+            self._keep_reference()
         digest_ok = None if page.digest is None else page.digest.lower() == f"{total:032x}"
-        return Applied(digest_ok, snapshot and not page.more, len(lines))
+        return Applied(digest_ok, went_live, len(lines))
 
     def acknowledged(self) -> dict[str, int]:
         """By epoch, up to which number the server holds this gate's entries."""
@@ -254,6 +339,16 @@ class Replica:
         for table in _TABLES:
             self._conn.execute(f"DELETE FROM {table}_{side}")  # noqa: S608 — a truncate: fast
 
+    def _keep_reference(self) -> None:
+        """The second copy. A card that can't take it has troubles that are told elsewhere."""
+        with self._lock:
+            live = self._state("live")
+            rows = self._conn.execute(f"SELECT * FROM reference_{live}").fetchall()  # noqa: S608
+        try:
+            remains.save_reference(self.path, rows)
+        except OSError as error:
+            log.warning("reference_not_kept", error=str(error))
+
     def _empty(self, side: str) -> None:
         with self._lock, sqlite_file.transaction(self._conn):
             if self._state("live") != side and not self._state("building"):
@@ -261,7 +356,10 @@ class Replica:
 
     def _state(self, column: str) -> Any:
         with self._lock:
-            return self._conn.execute(f"SELECT {column} FROM state").fetchone()[0]  # noqa: S608
+            row = self._conn.execute(f"SELECT {column} FROM state").fetchone()  # noqa: S608
+        if row is None:
+            raise sqlite_file.DamagedFileError
+        return row[0]
 
 
 def _other(side: str) -> str:

@@ -1,6 +1,7 @@
 """Reading the replica: one reader per thread, each answer one read transaction with its cursor."""
 
 import base64
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from edge_agent.storage import sqlite_file
+from edge_agent.storage.remains import Remains
 from shared import wire
 from shared.model import (
     Credential,
@@ -54,6 +56,8 @@ _CREDENTIAL_STATUS = {str(status): status for status in CredentialStatus}
 _PARTICIPANT_STATUS = {str(status): status for status in ParticipantStatus}
 _DIGEST = {side: _BY_DIGEST.format(side) for side in "ab"}
 _PERSON = {side: _BY_PERSON.format(side) for side in "ab"}
+# What a page of garbage can bring forth: SQLite's word, or values of a type that nobody wrote.
+_GARBAGE = (sqlite3.DatabaseError, KeyError, ValueError, TypeError, AttributeError)
 
 
 class Found(NamedTuple):
@@ -107,33 +111,100 @@ class Reference:
     acks: dict[str, list[Ack]]  # by epoch, lowest first
 
 
-class ReplicaReader:
-    """Reads of one thread. Never waits for the writer."""
+class Standing:
+    """Which file stands under the replica's name, as its writer tells its readers."""
 
-    def __init__(self, path: Path) -> None:
-        self._conn = sqlite_file.connect_reader(path)
+    def __init__(self) -> None:
+        self.life = 0  # counts the files since the start
+        self.suspect = False  # a reader met damage: the writer is to look
+
+
+class ReplicaReader:
+    """Reads of one thread. Never waits for the writer. What a damaged file can't say is answered
+    from its remains, or as unknown, until a new list is whole (P5).
+    """
+
+    def __init__(self, path: Path, standing: Standing) -> None:
+        self._path = path
+        self._standing = standing
+        self._life = -1
+        self._reference: Reference | None = None
+        self._remains: Remains | None = None
+        self._known = Found(None, 0, 0, 0)  # how far the last sound answer had read
+        self._open()
+
+    def _open(self) -> None:
+        self._life = self._standing.life
+        self._conn = sqlite_file.connect_reader(self._path)
         self._conn.execute("PRAGMA cache_size=-16384")  # KiB
         self._live = self._read_live()
+        if self._remains is not None:
+            self._remains.close()
+        self._remains = Remains(self._path)
+
+    def _look(self) -> None:
+        """Another file stands there now: read that one."""
+        if self._life != self._standing.life:
+            self._conn.close()
+            self._open()
 
     def close(self) -> None:
         self._conn.close()
+        if self._remains is not None:
+            self._remains.close()
 
     def by_digest(self, digest: bytes) -> Found:
-        return self._find(_DIGEST, digest)
+        return self._answer(_DIGEST, digest)
 
     def by_person(self, participant_id: str) -> Found:
-        return self._find(_PERSON, participant_id)
+        return self._answer(_PERSON, participant_id)
 
-    def _find(self, statements: dict[str, str], key: bytes | str) -> Found:
-        rows = self._conn.execute(statements[self._live], (key,)).fetchall()
-        # A badge that was reassigned has several: 'active' stands before 'revoked', then the newest.
-        row = rows[0] if len(rows) == 1 else min(rows, key=lambda one: (one[8], -one[24]))
+    def _answer(self, statements: dict[str, str], key: bytes | str) -> Found:
+        self._look()
+        try:
+            found = _found(self._find(statements, key))
+        except _GARBAGE as error:
+            if isinstance(error, sqlite3.Error) and not sqlite_file.is_damage(error):
+                raise
+            self._standing.suspect = True
+            # Of the version that `reference` answers, or the caller would ask for ever.
+            version = 0 if self._reference is None else self._reference.version
+            # No server time: a good signature may stand in for what can't be read.
+            return self._known._replace(server_time_ms=0, reference_version=version)
+        if found.generation is None and found.credential is None:
+            found = self._of_remains(key, found)
+        self._known = Found(*found[:4])
+        return found
+
+    def _of_remains(self, key: bytes | str, now: Found) -> Found:
+        rows = self._remains.find(key) if self._remains is not None else []
+        try:
+            left = _found(_best(rows)) if rows else now
+        except _GARBAGE:
+            return now
+        return left._replace(reference_version=now.reference_version)
+
+    def _find(self, statements: dict[str, str], key: bytes | str) -> Sequence[Any]:
+        row = _best(self._conn.execute(statements[self._live], (key,)).fetchall())
         if row[0] != self._live:  # a snapshot went live since: ask the other set
             self._live = row[0]
             return self._find(statements, key)
-        return _found(row)
+        return row
 
     def reference(self) -> Reference:
+        """The reference rows as they are now; those last read sound, where the file is damaged."""
+        self._look()
+        try:
+            self._reference = self._read_reference()
+        except _GARBAGE as error:
+            if isinstance(error, sqlite3.Error) and not sqlite_file.is_damage(error):
+                raise
+            self._standing.suspect = True
+            if self._reference is None:
+                raise
+        return self._reference
+
+    def _read_reference(self) -> Reference:
         self._conn.execute("BEGIN")
         try:
             live, *state = self._conn.execute(
@@ -166,6 +237,7 @@ class ReplicaReader:
         ]
 
     def participants(self) -> int:
+        self._look()
         sql = f"SELECT count(*) FROM participants_{self._read_live()}"  # noqa: S608
         count: int = self._conn.execute(sql).fetchone()[0]
         return count
@@ -173,6 +245,11 @@ class ReplicaReader:
     def _read_live(self) -> str:
         live: str = self._conn.execute("SELECT live FROM state").fetchone()[0]
         return live
+
+
+def _best(rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    """A badge that was reassigned has several: 'active' stands before 'revoked', then the newest."""
+    return rows[0] if len(rows) == 1 else min(rows, key=lambda one: (one[8], -one[24]))
 
 
 def _found(row: Sequence[Any]) -> Found:

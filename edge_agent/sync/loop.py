@@ -7,7 +7,6 @@ journal on the lane's own; `run` ends by cancellation only.
 import asyncio
 import contextlib
 import random
-import sqlite3
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -18,6 +17,7 @@ from edge_agent.storage.replica import Replica
 from edge_agent.sync import batches
 from edge_agent.sync.backoff import Failure, FailureKind, Jitter
 from edge_agent.sync.journal_reads import JournalReads, OnLane
+from edge_agent.sync.own_failures import Acknowledgements, own_failure
 from edge_agent.sync.pages import apply_body
 from edge_agent.sync.report import GateHealth, HealthSource, SyncState
 from edge_agent.sync.sealing import renew_epoch, seal_some
@@ -61,6 +61,7 @@ class SyncLoop:
         self._identity = identity
         self._journal = journal
         self._replica = replica
+        self._acks = Acknowledgements(replica)
         self._timekeeper = timekeeper
         self._transport = transport
         self._on_lane = on_lane
@@ -131,11 +132,8 @@ class SyncLoop:
                 await self._step(channel)
             except (UnreachableError, AnsweredError) as error:
                 failure = error.failure
-            except sqlite3.OperationalError as error:  # a full card: said once
-                failure = Failure(FailureKind.LOCAL, f"the disk: {error}")
-            except Exception as error:
-                log.exception("sync.unexpected", channel=channel.value)
-                failure = Failure(FailureKind.LOCAL, f"{type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001 — told by what it is called
+                failure = own_failure(channel.value, error, self._replica)
             if failure is not None:
                 self._session.failed(channel, failure, self._now_s())
                 self._report(channel, failure.detail)
@@ -204,7 +202,8 @@ class SyncLoop:
         body = await self._transport.changes(
             self._tokens.token, cursor, command.wait_s, command.limit
         )
-        applied = await asyncio.to_thread(apply_body, replica, body, self._identity.device_id)
+        device_id = self._identity.device_id
+        applied = await asyncio.to_thread(apply_body, replica, body, device_id, cursor)
         page = applied.page
         self._learn(page.server_received_at, page.server_time, body.timed)
         if not page.more:
@@ -239,7 +238,7 @@ class SyncLoop:
         await self._note_outcomes(command.epoch, answer)
         held = min(answer.contiguous_through, batch.through)  # beyond it, perhaps another's entries
         journal.received[command.epoch] = held
-        await asyncio.to_thread(self._replica.record_ack, command.epoch, held, answer.visible_at)
+        await asyncio.to_thread(self._acks.note, command.epoch, held, answer.visible_at)
         await self._look_at_journal()
         session.uploaded(command.epoch, batch.through, answer.contiguous_through, self._now_s())
         await self._renew_epoch_if_rolled_back()
@@ -302,8 +301,8 @@ class SyncLoop:
         try:
             epochs = await self._from_journal(self._journal.epochs)
             await asyncio.to_thread(self._prepare, epochs)
-        except Exception:
-            log.exception("sync.unexpected", channel="start")
+        except Exception as error:  # noqa: BLE001 — told by what it is called
+            own_failure("start", error, self._replica)
             return False
         return True
 

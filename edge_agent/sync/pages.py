@@ -61,10 +61,10 @@ def _is_of_a_newer_server(raw: bytes) -> bool:
         return False
 
 
-def apply_body(replica: Replica, body: PageBody, device_id: str) -> AppliedPage:
+def apply_body(replica: Replica, body: PageBody, device_id: str, asked: str | None) -> AppliedPage:
     """Decode and apply one page. Blocking: for a worker thread, never the lane's."""
     lines, page, skipped = decode_page(body.lines)
-    applied = replica.apply_page(lines, page)
+    applied = replica.apply_page(lines, page, asked)
     revoked = any(
         isinstance(line, wire.DeviceLine)
         and line.device_id == device_id

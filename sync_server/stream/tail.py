@@ -101,6 +101,7 @@ def _state(row: Any, generation: str, head: int, now_ms: int) -> dict[str, Any]:
         "contiguousThrough": row.contiguous_through,
         "clock": said.get("clock"),
         "readers": said.get("readers"),
+        "troubles": (said.get("disk") or {}).get("troubles", []),
     }
 
 

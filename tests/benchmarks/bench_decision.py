@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from edge_agent import system_clock
+from edge_agent.disk import Disk, DiskLimits
 from edge_agent.facts import FactSource, Place
 from edge_agent.hardware.barrier import FakePin, LogBarrier
 from edge_agent.lane import Lane
@@ -111,7 +112,8 @@ class Decisions:
         journal = Journal.open(folder / "journal.db", new_epoch=new_epoch)
         facts = FactSource(Place("D1", "main", KEY), replica.reader(), journal)
         self._barrier = Counted(barrier)
-        self._lane = Lane(facts, journal, self._barrier, keeper, new_scan_id=new_scan_id)
+        disk = Disk(folder, DiskLimits())
+        self._lane = Lane(facts, journal, self._barrier, keeper, disk, new_scan_id=new_scan_id)
         self._tickets = random.Random(1).sample(range(people), min(people, 20_000))
 
     def decide(self) -> Took:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent import system_clock
+from edge_agent.disk import Disk, DiskLimits
 from edge_agent.facts import FactSource, Place
 from edge_agent.hardware.barrier import FakePin
 from edge_agent.identity import DeviceKey, Identity, b64_encode, save_identity
@@ -62,6 +63,7 @@ class Gate:
             self.time.learn(boot, now, now, boot)
         self.journal = Journal.open(folder / "journal.db", new_epoch=lambda: epoch)
         self.replica = Replica.open(folder / "replica.db")
+        self.disk = Disk(folder, DiskLimits())
         self.pin = FakePin()
         self.reader = self.replica.reader()
         self.number = self.journal.head
@@ -70,7 +72,7 @@ class Gate:
     def _lane(self) -> Lane:
         place = Place("D1", "main", KEY)
         facts = FactSource(place, self.reader, self.journal)
-        return Lane(facts, self.journal, self.pin, self.time, new_scan_id=self._next_id)
+        return Lane(facts, self.journal, self.pin, self.time, self.disk, new_scan_id=self._next_id)
 
     def restart_lane(self) -> None:
         self.lane = self._lane()

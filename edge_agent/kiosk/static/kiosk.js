@@ -33,7 +33,8 @@ function view() {
   }
   if (decision) return { ...decision.screen, name: decision.maskedName };
   if (health.outOfOrder) {
-    return own("out-of-order", "outTitle", "outWords", OUT_OF_ORDER, { code: health.outOfOrder });
+    const shown = own("out-of-order", "outTitle", "outWords", OUT_OF_ORDER, { code: health.outOfOrder });
+    return health.outOfOrderWords ? { ...shown, words: health.outOfOrderWords } : shown;
   }
   return own("waiting", "waitingTitle", "waitingWords", { icon: "scan" });
 }
@@ -83,7 +84,7 @@ function drawStrip() {
   const say = (key, values) => tell(language, key, values);
   if (!linked) {
     item("online", say("unlinked"), { mark: "↻", trouble: true });
-    for (const id of ["waiting", "age", "inside", "clock", "readers", "double"]) item(id, null);
+    for (const id of ["waiting", "age", "inside", "clock", "readers", "double", "troubles"]) item(id, null);
     return;
   }
   const since = health.offlineSince && clockTime(health.offlineSince);
@@ -105,6 +106,8 @@ function drawStrip() {
   item("clock", clockIsOff ? say("clock") : null, { mark: "⚠", trouble: true });
   const bad = (health.readers ?? []).filter(({ state }) => ["missing", "failed"].includes(state));
   const names = bad.map(({ name, detail }) => (detail ? `${name} (${detail})` : name)).join(", ");
+  const troubles = (health.troubles ?? []).map((trouble) => trouble[language]).join(" · ");
+  item("troubles", troubles, { mark: "⚠", trouble: true });
   item("readers", names ? say("reader", { name: names }) : null, { mark: "⚠", trouble: true });
   const double = health.doubleEntries;
   const where = double && { n: double.count, gate: double.gate, time: clockTime(double.at) };

@@ -110,6 +110,12 @@ function clockOf({ clock }) {
   return { text: `✓ ±${number(Math.round(clock.errorMs ?? 0))} ms`, kind: "good" };
 }
 
+function troublesOf({ troubles }) {
+  if (!Array.isArray(troubles) || !troubles.length) return "–";
+  const said = troubles.map((one) => one[currentLanguage()] ?? one.en ?? one.code).join(" · ");
+  return { text: `⚠ ${said}`, kind: "warn" };
+}
+
 function lagOf({ deviceId, replicaLag }) {
   if (!deviceId || typeof replicaLag !== "number") return "–";
   return replicaLag ? { text: tell("behind", { n: number(replicaLag) }), kind: "warn" } : `✓ ${tell("current")}`;
@@ -133,9 +139,10 @@ export function drawAges({ sync }) {
       lagOf(status),
       seenOf(status),
       clockOf(status),
+      troublesOf(status),
     ],
   }));
-  fill("sync", ["gate", "state", "waiting", "lag", "seen", "clock"], rows);
+  fill("sync", ["gate", "state", "waiting", "lag", "seen", "clock", "trouble"], rows);
 }
 
 function drawScans({ scans, gates, event }) {

@@ -250,24 +250,23 @@ async def test_a_revoked_device_forgets_its_lists_and_still_uploads(tmp_path, se
         assert "device_revoked" in gate.loop.state().alarms
 
 
-async def test_p12_a_full_disk_is_said_in_one_line_and_passes(tmp_path, server, monkeypatch):
+async def test_p12_a_full_disk_is_said_in_one_line_and_the_scans_still_go_up(
+    tmp_path, server, monkeypatch
+):
+    """P2: a card that takes nothing more must not keep its scans from the server."""
     gate = Gate(tmp_path, server)
-    record_ack, refusals = gate.replica.record_ack, 0
 
-    def full_at_first(*said):
-        nonlocal refusals
-        refusals += 1
-        if refusals <= 3:
-            raise sqlite3.OperationalError("database or disk is full")
-        record_ack(*said)
+    def full(*_said):
+        raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(gate.replica, "record_ack", full_at_first)
+    monkeypatch.setattr(gate.replica, "record_ack", full)
     gate.scan(5)
     with structlog.testing.capture_logs() as lines:
         async with gate.running():
+            await gate.arrived(5)
             await until(lambda: gate.loop.state().acknowledged == 5)
     said = [line["event"] for line in lines if line.get("channel") == "up"]
-    assert said == ["sync.failed", "sync.recovered"]
+    assert said == ["sync.failed"]
 
 
 async def test_p6_a_poison_answer_does_not_end_the_loop(tmp_path, server):
