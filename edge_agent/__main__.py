@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         "--camera", metavar="SOURCE", help="number, device, pi, stream, video, folder or off"
     )
     run.add_argument("--scanner", metavar="DEVICES", help="hand scanners: auto, devices, names")
-    run.add_argument("--beacons", metavar="ADAPTER", help="Bluetooth adapter, or off")
+    run.add_argument("--beacons", metavar="ADAPTER", help="Bluetooth adapter as hci0, auto or off")
     run.add_argument("--kiosk-port", type=int, metavar="PORT", help="default 8081")
     run.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML")
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from edge_agent import outcomes, system_clock
+from edge_agent.beacon_parts import BeaconParts
 from edge_agent.config import Config
 from edge_agent.control import AskDecide, AskStatus, ControlServer
 from edge_agent.folder import FolderLock, GateFolder
@@ -25,7 +26,7 @@ from edge_agent.kiosk.screens import decision_frame
 from edge_agent.kiosk.web import KioskWeb
 from edge_agent.parts import GateParts
 from edge_agent.ports import Outcome, Sighting
-from edge_agent.readers.plugins import Readers, make_readers
+from edge_agent.readers.plugins import PLUGINS, Readers, make_readers, plugins_of
 from edge_agent.readers.typed import TypedReader
 from edge_agent.staff import Staff
 from edge_agent.sync.loop import SyncLoop
@@ -60,9 +61,14 @@ class Running:
         self._loop = asyncio.get_running_loop()
         self._status: dict[str, Any] = {}
         self._typed_codes = TypedReader()
-        self._readers = Readers([*make_readers(config), self._typed_codes], self._emit_from_thread)
-        self._health = Health(parts, self._readers.health)
         self._transport = HttpTransport(parts.identity.server_url, parts.time.boot_ms)
+        self._beacons = (
+            None if config.beacons == "off" else BeaconParts(parts, self._transport, self._bearer)
+        )
+        plugins = PLUGINS if self._beacons is None else plugins_of(self._beacons)
+        readers = [*make_readers(config, plugins), self._typed_codes]
+        self._readers = Readers(readers, self._emit_from_thread)
+        self._health = Health(parts, self._readers.health)
         self._sync = SyncLoop(
             identity=parts.identity,
             key=DeviceKey.load(parts.folder.path),
@@ -108,6 +114,8 @@ class Running:
                 group.create_task(self._watch("tidy", self._tidy))
                 group.create_task(self._watch("upkeep", Upkeep(self._parts, self._on_lane).run))
                 group.create_task(self._watch("sync", self._sync.run))
+                if self._beacons is not None:
+                    group.create_task(self._watch("badges", self._beacons.fetch.run))
                 self._readers.start()
                 group.create_task(self._announce(address, announce))
         finally:
@@ -115,6 +123,8 @@ class Running:
 
     async def _stop(self) -> None:
         await asyncio.to_thread(self._readers.stop)
+        if self._beacons is not None:
+            self._beacons.close()
         await self._control.stop()
         await self._kiosk.stop()
         await self._transport.aclose()
@@ -134,6 +144,9 @@ class Running:
                 pause_s = min(pause_s * 2, _RESTART_S_MAX)
             else:
                 return
+
+    def _bearer(self) -> str | None:
+        return self._sync.tokens.token or None
 
     # --- sightings → lane -------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     scanner_baud: Annotated[int, msgspec.Meta(ge=300, le=921_600)] = 9_600
     """Speed of a serial scanner, in bits a second."""
     beacons: str = "off"
-    """The Bluetooth adapter that looks for beacons, or `off`."""
+    """The Bluetooth adapter that looks for beacons (`hci0`), `auto` (the first one), or `off`."""
     direction: Direction | None = None
     """At a gate for both ways: what the camera sees counts as `entry` (default) or `exit`."""
     kiosk_host: str = "127.0.0.1"

@@ -77,7 +77,7 @@ def recognise(
 ) -> Recognised:
     """Parse and check, in the order of DESIGN §4.1's codes 10–12."""
     if sighting.kind == "beacon":
-        digest = credentials.beacon_digest(digest_key, sighting.payload)
+        digest = sighting.digest or credentials.beacon_digest(digest_key, sighting.payload)
         return Recognised(Recognition.FOUND, ScanKind.BEACON, digest)
     code = credentials.parse(sighting.payload)
     if isinstance(code, Fault):

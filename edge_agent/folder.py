@@ -27,6 +27,10 @@ class GateFolder:
         return self.path / "replica.db"
 
     @property
+    def badges(self) -> Path:
+        return self.path / "badges.db"
+
+    @property
     def clock(self) -> Path:
         return self.path / "clock.json"
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from shared.beacon_settings import BeaconSettings
 from shared.model import NOWHERE, Decision, Direction, Moment, Override, Presence
 
 
@@ -17,6 +18,7 @@ class Sighting(msgspec.Struct, frozen=True):
     strength: float | None
     boot_ms: int
     source: str
+    digest: str | None = None  # of the credential, where the reader had to know it (rotating ids)
 
 
 Emit = Callable[[Sighting], None]
@@ -58,6 +60,28 @@ class Reader(Protocol):
     async def run(self, emit: Emit) -> None: ...
 
     def health(self) -> ReaderHealth: ...
+
+
+class Badge(msgspec.Struct, frozen=True):
+    """A beacon that is a credential of this event, by its digest."""
+
+    digest: str
+    rotating: bool
+
+
+class Badges(Protocol):
+    """Knows this event's badges, and how this gate wants to take them. One thread: a reader's."""
+
+    replayed: int  # rotating ids that came too late to be anything but recordings
+    clock_unsure: bool  # so much that rotating ids can't be judged
+    settings_fault: str
+    rotating_known: int
+
+    def refresh(self) -> BeaconSettings: ...
+
+    def fixed(self, canonical: str) -> Badge | None: ...
+
+    def rotating(self, canonical: str) -> Badge | None: ...
 
 
 class Barrier(Protocol):

@@ -72,3 +72,7 @@ BADGES_PER_PAGE_MAX = 500  # 500 badges, 6 hours, 32 s slots: 3.6 MB
 BADGE_CACHE_BYTES_MAX = 64 * 1024 * 1024
 PAIRING_S_MAX = 120
 BEACON_LIST_BYTES_MAX = 16 * 1024 * 1024
+BADGES_ASKED_MAX = 4_096  # answers of the replica kept in memory, strangers' among them
+BADGE_CLOCK_ERROR_MS_MAX = 120_000  # with a worse clock nobody knows which rotating id is due
+BADGE_SENDERS_MAX = 2_048  # addresses of badges that are here, to join frames of one
+PAIRING_UNKNOWN_MAX = 64

@@ -5,16 +5,22 @@ A new kind of reader is a class that keeps `ports.Reader`'s contract, a row here
 a gate without a camera loads no OpenCV, one without Bluetooth no bleak.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 
 from edge_agent.config import Config
-from edge_agent.ports import Emit, Reader, ReaderHealth
+from edge_agent.ports import Badges, Emit, Reader, ReaderHealth
 from edge_agent.readers.host import ReaderHost
 from shared.errors import UsageError
+
+if TYPE_CHECKING:
+    from edge_agent.readers.pairing import NearestUnknown
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +57,41 @@ def _scanner(config: Config) -> Reader:
     return HandScannerReader(config)
 
 
+class Beacons(Protocol):
+    """What a gate knows of badges."""
+
+    @property
+    def book(self) -> Badges: ...
+
+    @property
+    def nearest(self) -> NearestUnknown: ...
+
+
+def _beacons(config: Config, gate: Beacons | None = None) -> Reader:
+    from edge_agent.readers.beacons import BeaconReader
+
+    if gate is None:
+        return BeaconReader(config.beacons)
+    return BeaconReader(config.beacons, gate.book, nearest=gate.nearest)
+
+
+def _adapters_found() -> str:
+    from edge_agent.readers.bluetooth import described_all
+
+    return described_all()
+
+
 PLUGINS: tuple[Plugin, ...] = (
     Plugin("camera", _camera, _cameras_found),
     Plugin("scanner", _scanner, _scanners_found),
+    Plugin("beacons", _beacons, _adapters_found),
 )
+
+
+def plugins_of(gate: Beacons) -> tuple[Plugin, ...]:
+    """The same at a gate, whose beacon reader knows the event's badges."""
+    made = Plugin("beacons", partial(_beacons, gate=gate), _adapters_found)
+    return tuple(made if plugin.name == made.name else plugin for plugin in PLUGINS)
 
 
 def make_readers(config: Config, plugins: tuple[Plugin, ...] = PLUGINS) -> list[Reader]:

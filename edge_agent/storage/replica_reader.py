@@ -236,6 +236,13 @@ class ReplicaReader:
             for one in msgspec.json.decode(body, type=list[wire.ConflictSeen])
         ]
 
+    def versions(self) -> tuple[int, tuple[str | None, int]]:
+        """Of the reference rows, and how far the whole was read: what to compare cheaply."""
+        version, *read_to = self._conn.execute(
+            "SELECT reference_version, generation, revision FROM state"
+        ).fetchone()
+        return version, (read_to[0], read_to[1])
+
     def participants(self) -> int:
         self._look()
         sql = f"SELECT count(*) FROM participants_{self._read_live()}"  # noqa: S608

@@ -56,7 +56,9 @@ def transaction(conn: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def migrate(conn: sqlite3.Connection, name: Literal["journal", "replica"], path: Path) -> None:
+def migrate(
+    conn: sqlite3.Connection, name: Literal["journal", "replica", "badges"], path: Path
+) -> None:
     """Bring the schema to the newest number; refuse a file written by a newer version."""
     steps = sorted((_MIGRATIONS / name).glob("[0-9]*.sql"))
     newest = int(steps[-1].name.partition("_")[0])
@@ -77,7 +79,7 @@ def migrate(conn: sqlite3.Connection, name: Literal["journal", "replica"], path:
             conn.execute(f"PRAGMA user_version={number}")
 
 
-def check_schema(conn: sqlite3.Connection, name: Literal["journal", "replica"]) -> None:
+def check_schema(conn: sqlite3.Connection, name: Literal["journal", "replica", "badges"]) -> None:
     """DamagedFileError where the tables are not those that the migrations make."""
     fresh = sqlite3.connect(":memory:", isolation_level=None)
     try:

@@ -70,7 +70,7 @@ class SyncLoop:
         self._health = health
         self._on_change = on_change
         self._version = version
-        self._tokens = TokenSource(identity, key, timekeeper, transport)
+        self.tokens = TokenSource(identity, key, timekeeper, transport)
         self._session = Session(jitter)
         self._events = {channel: asyncio.Event() for channel in Channel}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,7 +99,7 @@ class SyncLoop:
 
     @property
     def token(self) -> str:
-        return self._tokens.token
+        return self.tokens.token
 
     def state(self) -> SyncState:
         """How the sync stands; reads memory only. On the event loop's thread."""
@@ -180,7 +180,7 @@ class SyncLoop:
 
     async def _get_token(self) -> None:
         try:
-            expires_in_s = await self._tokens.renew()
+            expires_in_s = await self.tokens.renew()
         except (UnreachableError, AnsweredError) as error:
             self._session.failed(Channel.TOKEN, error.failure, self._now_s())
             self._report(Channel.TOKEN, error.failure.detail)
@@ -200,7 +200,7 @@ class SyncLoop:
             await asyncio.to_thread(replica.start_snapshot)
         cursor = await asyncio.to_thread(replica.cursor)
         body = await self._transport.changes(
-            self._tokens.token, cursor, command.wait_s, command.limit
+            self.tokens.token, cursor, command.wait_s, command.limit
         )
         device_id = self._identity.device_id
         applied = await asyncio.to_thread(apply_body, replica, body, device_id, cursor)
@@ -233,7 +233,7 @@ class SyncLoop:
             entries=batch.entries,
             lost=batch.lost,
         )
-        answer, timed = await self._transport.scans(self._tokens.token, request)
+        answer, timed = await self._transport.scans(self.tokens.token, request)
         self._learn(answer.server_received_at, answer.server_time, timed)
         await self._note_outcomes(command.epoch, answer)
         held = min(answer.contiguous_through, batch.through)  # beyond it, perhaps another's entries
@@ -287,7 +287,7 @@ class SyncLoop:
             power=health.power,
             version=self._version,
         )
-        answer, timed = await self._transport.status(self._tokens.token, request)
+        answer, timed = await self._transport.status(self.tokens.token, request)
         self._learn(answer.server_received_at, answer.server_time, timed)
         await self._look_at_journal()
         session.status_sent(request.epoch, answer.contiguous_through, self._now_s())

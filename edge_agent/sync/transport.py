@@ -21,6 +21,7 @@ from shared.compression import COMPRESSED_BYTES_MIN
 from shared.errors import GatesyncError, PermanentError, TransientError
 from shared.limits import BODY_BYTES_MAX
 from shared.search_wire import SearchAnswer, SearchRequest
+from shared.wire_beacons import BeaconHeard
 
 CONNECT_S = 5.0
 READ_SPARE_S = 10.0  # beyond the wait that was asked for
@@ -157,11 +158,18 @@ class HttpTransport:
             read_s=wait_s + READ_SPARE_S,
             bytes_max=PAGE_BYTES_MAX,
         )
-        lines = body.splitlines()
-        # A line cut short has no end; only the last one says that nothing is missing.
-        if not lines or not body.endswith(b"\n") or b'"page"' not in lines[-1]:
-            raise UnreachableError(Failure(FailureKind.INTERRUPTED, "a page of changes broke off"))
-        return PageBody(lines, timed)
+        return PageBody(_whole_lines(body, "changes"), timed)
+
+    async def badges(self, token: str, query: dict[str, str]) -> list[bytes]:
+        """Coming ids of rotating badges, a line each, the page line last."""
+        body, _ = await self._exchange(
+            "GET", "sync/beacons", token=token, params=query, bytes_max=PAGE_BYTES_MAX
+        )
+        return _whole_lines(body, "badges")
+
+    async def beacon_heard(self, token: str, report: BeaconHeard) -> None:
+        content = msgspec.json.encode(report)
+        await self._exchange("POST", "sync/pairing", token=token, content=content)
 
     async def scans(
         self, token: str, request: wire.UploadRequest
@@ -266,6 +274,14 @@ class HttpTransport:
             raise UnreachableError(failure) from error
         except httpx.InvalidURL as error:
             raise UnreachableError(Failure(FailureKind.LOCAL, f"{where}: {error}")) from error
+
+
+def _whole_lines(body: bytes, what: str) -> list[bytes]:
+    lines = body.splitlines()
+    # A line cut short has no end; only the last one says that nothing is missing.
+    if not lines or not body.endswith(b"\n") or b'"page"' not in lines[-1]:
+        raise UnreachableError(Failure(FailureKind.INTERRUPTED, f"a page of {what} broke off"))
+    return lines
 
 
 async def _read(response: httpx.Response, bytes_max: int) -> bytes:

@@ -9,16 +9,21 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+import pytest
 
 from edge_agent.config import Config
-from edge_agent.ports import Emit, Reader
+from edge_agent.ports import Badge, Emit, Reader
+from edge_agent.readers.beacons import BeaconReader
+from edge_agent.readers.bluetooth import Bluetooth, Pace
 from edge_agent.readers.camera import CameraReader
 from edge_agent.readers.hand_scanner import HandScannerReader
 from edge_agent.readers.scanner_devices import Found, ScannerDevice
 from edge_agent.readers.typed import TypedReader
 from edge_agent.readers.view_filter import LEAVE_MS
-from shared import credentials
+from shared import beacons, credentials
+from shared.beacon_settings import BeaconAdmit, BeaconSettings
 from tests.benchmarks.synthetic_qr import draw_code, place, wall
+from tests.bluez.mock_bluez import DAEMON, MockBluez, PrivateBus
 from tests.edge_agent.readers.piped_keyboard import PipedKeyboard
 
 
@@ -216,9 +221,84 @@ class KeyboardScannerRig:
     async def stop(self) -> None: ...
 
 
+class BeaconRig:
+    """The beacon reader on bleak's BlueZ backend, before a bluetoothd that we play."""
+
+    can_lose_device = True
+
+    async def start(self, folder: Path) -> None:
+        if DAEMON is None:
+            pytest.skip("there is no dbus-daemon here: apt install dbus")
+        self._bus = PrivateBus(folder)
+        await self._bus.start()
+        self._before = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = self._bus.address
+        self._bluez = MockBluez(self._bus.address)
+        await self._bluez.start()
+        self._shown: dict[str, dict[int, bytes]] = {}
+        self._air = asyncio.get_running_loop().call_later(0, self._send)
+
+    def _send(self) -> None:
+        """Every badge that is shown, twenty times a second."""
+        for sender, frame in self._shown.items():
+            self._bluez.advertise(sender, -50, frame)
+        self._air = asyncio.get_running_loop().call_later(0.05, self._send)
+
+    def make(self) -> Reader:
+        pace = Pace(look=0.05, again_min=0.05, again_max=0.2)
+        return BeaconReader("auto", _AnyBadge(), bluetooth=Bluetooth("auto", pace=pace))
+
+    async def show(self, n: int, emit: Emit) -> None:
+        data = b"\x02\x15" + bytes(16) + n.to_bytes(4) + b"\xc5"
+        self._shown[f"C0:00:00:00:00:{n:02X}"] = {0x4C: data}
+
+    async def clear(self) -> None:
+        self._shown.clear()
+        await asyncio.sleep(_AnyBadge.settings.silence_seconds + 1.5)
+
+    def expected(self, n: int) -> str:
+        return beacons.ibeacon(bytes(16), 0, n)
+
+    async def lose(self) -> None:
+        self._bluez.unplug()
+
+    async def restore(self) -> None:
+        self._bluez.plug()
+
+    async def stop(self) -> None:
+        self._air.cancel()
+        await self._bluez.stop()
+        await self._bus.stop()
+        if self._before is None:
+            del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
+        else:
+            os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = self._before
+
+
+class _AnyBadge:
+    """Every fixed id is a badge of this event."""
+
+    settings = BeaconSettings(
+        beacon_admit=BeaconAdmit.ANY, enter_dwell_seconds=0, window_seconds=0.5, silence_seconds=2
+    )
+    replayed = rotating_known = 0
+    clock_unsure = False
+    settings_fault = ""
+
+    def refresh(self) -> BeaconSettings:
+        return self.settings
+
+    def fixed(self, canonical: str) -> Badge | None:
+        return Badge(credentials.beacon_digest(bytes(32), canonical), rotating=False)
+
+    def rotating(self, canonical: str) -> Badge | None:
+        return None
+
+
 RIGS: dict[str, type[Rig]] = {
     "camera (folder)": FolderRig,
     "scanner (serial)": SerialScannerRig,
     "scanner (keyboard)": KeyboardScannerRig,
+    "beacons (mock BlueZ)": BeaconRig,
     "typed": TypedRig,
 }
