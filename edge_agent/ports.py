@@ -70,7 +70,9 @@ class Badge(msgspec.Struct, frozen=True):
 
 
 class Badges(Protocol):
-    """Knows this event's badges, and how this gate wants to take them. One thread: a reader's."""
+    """Knows this event's badges, and how this gate wants to take them. One thread, a reader's, but
+    for `renew`.
+    """
 
     replayed: int  # rotating ids that came too late to be anything but recordings
     clock_unsure: bool  # so much that rotating ids can't be judged
@@ -78,6 +80,9 @@ class Badges(Protocol):
     rotating_known: int
 
     def refresh(self) -> BeaconSettings: ...
+
+    def renew(self) -> None:
+        """Look which rotating ids are due; it takes a moment. Any thread."""
 
     def fixed(self, canonical: str) -> Badge | None: ...
 

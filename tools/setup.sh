@@ -38,6 +38,7 @@ has_libevdev() { [ -n "$(find /usr/lib -name 'libevdev.so.2*' -print -quit 2>/de
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
 has_libatomic() { [ -n "$(find /usr/lib -name 'libatomic.so.1*' -print -quit 2>/dev/null)" ]; }
+has_dbus_daemon() { command -v dbus-daemon >/dev/null; }
 has_postgresql() {
   [ -n "$(find /usr/lib/postgresql -name initdb -print -quit 2>/dev/null)" ] || command -v initdb >/dev/null
 }
@@ -82,6 +83,10 @@ system_packages() {
   if [ "$with_tests" = yes ] && ! has_postgresql; then
     missing+=(postgresql)
     without+=("postgresql (tests on PostgreSQL are skipped; all others run on SQLite)")
+  fi
+  if [ "$with_tests" = yes ] && ! has_dbus_daemon; then
+    missing+=(dbus)
+    without+=("dbus (tests of beacons on a mock BlueZ are skipped; all others run)")
   fi
   [ ${#missing[@]} = 0 ] && return 0
   if may_install; then

@@ -84,6 +84,8 @@ class BeaconReader:
 
     async def _tick(self) -> None:
         while True:
+            if self._badges is not None:
+                await asyncio.to_thread(self._badges.renew)
             await asyncio.sleep(_TICK_S)
             self._refresh()
             self._presence.passed(system_clock.boot_ms())

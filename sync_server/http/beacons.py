@@ -68,7 +68,7 @@ async def badges(call: Call) -> web.StreamResponse:
         raise invalid("from", "That is more hours than there are ids for.")
 
     def job(conn: Connection) -> tuple[BadgePage, BadgePageLine]:
-        page = services.badges.page(conn, query.cursor, span, query.limit)
+        page = services.badges.page(conn, query.cursor, query.limit)
         return page, BadgePageLine(
             cursor=page.cursor,
             more=page.more,
@@ -77,7 +77,8 @@ async def badges(call: Call) -> web.StreamResponse:
         )
 
     page, last = await services.database.read(job)
-    return await ndjson_response(call, page.lines, last)
+    lines = await asyncio.to_thread(services.badges.lines, page, span)
+    return await ndjson_response(call, lines, last)
 
 
 async def heard(call: Call) -> web.StreamResponse:

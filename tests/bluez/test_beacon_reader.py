@@ -51,6 +51,8 @@ class FewBadges:
     def refresh(self) -> BeaconSettings:
         return self.settings
 
+    def renew(self) -> None: ...
+
     def fixed(self, canonical: str) -> Badge | None:
         known = {name_of(number) for number in range(100)}
         return Badge(f"digest of {canonical}", rotating=False) if canonical in known else None

@@ -288,6 +288,8 @@ class _AnyBadge:
     def refresh(self) -> BeaconSettings:
         return self.settings
 
+    def renew(self) -> None: ...
+
     def fixed(self, canonical: str) -> Badge | None:
         return Badge(credentials.beacon_digest(bytes(32), canonical), rotating=False)
 
