@@ -51,6 +51,12 @@ def parser() -> argparse.ArgumentParser:
     decide.add_argument("--dry-run", action="store_true", help="record nothing")
     decide.add_argument("--json", action="store_true")
 
+    barrier = commands.add_parser(
+        "barrier", help="leave the barrier as the settings say; for after a crash"
+    )
+    barrier.add_argument("what", choices=["leave"], metavar="leave")
+    barrier.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML")
+
     status = commands.add_parser("status", help="how the gate stands")
     _data(status)
     status.add_argument("--json", action="store_true")
@@ -141,6 +147,11 @@ def _dispatch(given: argparse.Namespace) -> int:
             scanner=given.scanner,
         )
         return check_readers(given.data, config, as_json=given.json)
+    if given.command == "barrier":
+        from edge_agent.hardware.barrier import leave_as_set
+
+        leave_as_set(load_config(given.config, os.environ))
+        return EXIT_FINE
     config = load_config(None, os.environ)
     if given.command == "decide":
         from edge_agent.commands.decide import decide

@@ -19,6 +19,7 @@ from edge_agent import outcomes, system_clock
 from edge_agent.beacon_parts import BeaconParts
 from edge_agent.config import Config
 from edge_agent.control import AskDecide, AskStatus, ControlServer
+from edge_agent.doorman import Doorman
 from edge_agent.folder import FolderLock, GateFolder
 from edge_agent.health import Health
 from edge_agent.identity import DeviceKey, load_identity
@@ -90,8 +91,11 @@ class Running:
             ask=self._ask_server,
             wake=self._sync.wake,
             checks=self._checks,
-            changed=lambda: self._kiosk.publish("health", self._state()),
+            changed=self._tell_health,
             restart=restart,
+        )
+        self._doorman = Doorman(
+            parts, config, on_lane=self._on_lane, wake=self._sync.wake, changed=self._tell_health
         )
         self._kiosk = KioskWeb(
             config.kiosk_port,
@@ -116,12 +120,15 @@ class Running:
                 group.create_task(self._watch("sync", self._sync.run))
                 if self._beacons is not None:
                     group.create_task(self._watch("badges", self._beacons.fetch.run))
+                group.create_task(self._watch("barrier", self._doorman.take_events))
+                group.create_task(self._watch("heart", self._doorman.beat))
                 self._readers.start()
                 group.create_task(self._announce(address, announce))
         finally:
             await self._stop()
 
     async def _stop(self) -> None:
+        self._doorman.stopping()
         await asyncio.to_thread(self._readers.stop)
         if self._beacons is not None:
             self._beacons.close()
@@ -214,6 +221,9 @@ class Running:
         """What a supervisor checks when something seems wrong."""
         return {"readers": self._health.readers(), "status": self._status, "state": self._state()}
 
+    def _tell_health(self) -> None:
+        self._kiosk.publish("health", self._state())
+
     def _state(self) -> dict[str, Any]:
         return self._health.kiosk(self._status)
 
@@ -244,6 +254,7 @@ class Running:
         while not facts.ready:
             await self._on_lane(facts.refresh)
             await asyncio.sleep(_READY_CHECK_S)
+        self._doorman.ready()
         announce(address)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edge_agent.config_hardware import HardwareConfig
 from shared.errors import UsageError
 from shared.model import Direction
 
@@ -17,7 +18,7 @@ ENVIRONMENT_PREFIX = "GATESYNC_"
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Config(HardwareConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of `edge-agent run` and `decide`. In the environment: GATESYNC_CAMERA and so on."""
 
     camera: str = "off"
@@ -42,8 +43,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Where the kiosk page listens. Leave it on the loopback: nobody signs in there."""
     kiosk_port: Port = 8081
     """TCP port of the kiosk page; 0 takes a free one."""
-    barrier: Literal["log", "off"] = "log"
-    """`log`: each opening is a line in DIR/barrier.log. `off`: nothing opens."""
     disk_warn_mib: Annotated[int, msgspec.Meta(ge=0)] = 500
     """With less free on the disk, in MiB, the kiosk and the server warn."""
     disk_reserve_mib: Annotated[int, msgspec.Meta(ge=0, le=4_096)] = 32

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -302,6 +303,8 @@ class Lane:
         except Exception as error:  # whatever the hardware throws, the scan stands
             self.health.barrier_fault = f"barrier: {error}"
             log.exception("barrier_failed", scan_id=scan_id)
+            with suppress(OutOfOrderError):  # health says it too
+                self.note("barrier_failed", {"scanId": scan_id})
         else:
             self.health.barrier_fault = ""
 

@@ -7,7 +7,6 @@ the folder's lock.
 import secrets
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,10 +17,10 @@ from edge_agent.config import Config
 from edge_agent.disk import MIB, Disk, DiskLimits
 from edge_agent.facts import FactSource, Place
 from edge_agent.folder import GateFolder
-from edge_agent.hardware.barrier import FakePin, LogBarrier
+from edge_agent.hardware.barrier import make_hardware
 from edge_agent.identity import Identity, load_identity
 from edge_agent.lane import Lane
-from edge_agent.ports import Barrier, Clock
+from edge_agent.ports import Barrier, Clock, Indicator
 from edge_agent.storage.journal import Journal
 from edge_agent.storage.replica import Replica
 from edge_agent.storage.replica_reader import ReplicaReader
@@ -41,6 +40,8 @@ class GateParts:
     reader: ReplicaReader  # the lane's own
     lane: Lane
     disk: Disk
+    barrier: Barrier
+    indicator: Indicator
 
     @classmethod
     def open(cls, folder: GateFolder, config: Config) -> "GateParts":
@@ -54,20 +55,22 @@ class GateParts:
             journal = Journal.open(folder.journal, new_epoch=new_epoch, received=received)
         except (sqlite3.Error, OSError) as error:
             raise UsageError(f"the data in {folder.path} can't be opened: {error}") from error
+        barrier, indicator = make_hardware(config, folder.barrier_log)
         place = Place(identity.device_id, identity.gate_id, identity.digest_key_bytes())
         reader = _sound_reader(replica)
         lane = Lane(
             FactSource(place, reader, journal),
             journal,
-            _barrier(config, folder.barrier_log),
+            barrier,
             time,
             disk,
             new_scan_id=new_scan_id,
             default_direction=config.direction,
         )
-        return cls(folder, identity, time, journal, replica, reader, lane, disk)
+        return cls(folder, identity, time, journal, replica, reader, lane, disk, barrier, indicator)
 
     def close(self) -> None:
+        self.barrier.close()
         self.reader.close()
         self.replica.close()
         self.journal.close()
@@ -111,7 +114,3 @@ def _limits(config: Config) -> DiskLimits:
         reserve_bytes=config.disk_reserve_mib * MIB,
         slow_ms=config.disk_slow_ms,
     )
-
-
-def _barrier(config: Config, log: Path) -> Barrier:
-    return LogBarrier(log) if config.barrier == "log" else FakePin()

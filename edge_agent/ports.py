@@ -90,9 +90,20 @@ class Badges(Protocol):
 
 
 class Barrier(Protocol):
-    """Opens for one person. Called only after the scan is durable (P1)."""
+    """Opens for one person. Called only after the scan is durable (P1); never waits."""
 
     def open(self, scan_id: str) -> None: ...
+
+    def close(self) -> None:
+        """The agent stops: leave the barrier as its settings say."""
+
+
+class Indicator(Protocol):
+    """Lights and a buzzer beside the page, or nothing."""
+
+    def show(self, kind: str, sound: str, seconds: float) -> None: ...
+
+    def out_of_order(self, *, now: bool) -> None: ...
 
 
 class Clock(Protocol):

@@ -1,10 +1,14 @@
-"""Barriers: a log for now, and a fake pin. A real pin comes behind the same port."""
+"""What opens for people: a log, nothing at all, or a relay (gpio.py); one port (ports.Barrier)."""
 
 import os
 from pathlib import Path
 
 from edge_agent import system_clock
+from edge_agent.config_hardware import HardwareConfig
+from edge_agent.ports import Barrier, Indicator
 from shared.wire import format_time
+
+OPENINGS_KEPT_MAX = 1_000
 
 
 class LogBarrier:
@@ -29,3 +33,40 @@ class FakePin:
 
     def open(self, scan_id: str) -> None:
         self.opened.append(scan_id)
+        del self.opened[:-OPENINGS_KEPT_MAX]
+
+    def close(self) -> None:
+        pass
+
+
+class NoIndicator:
+    """A tablet or a laptop: the page alone shows and sounds."""
+
+    def show(self, kind: str, sound: str, seconds: float) -> None:
+        pass
+
+    def out_of_order(self, *, now: bool) -> None:
+        pass
+
+
+def make_hardware(config: HardwareConfig, log: Path) -> tuple[Barrier, Indicator]:
+    """UsageError where the pins can't be had: a gate that opens nothing must not seem to."""
+    if config.barrier == "log":
+        return LogBarrier(log), NoIndicator()
+    if config.barrier == "off":
+        return FakePin(), NoIndicator()
+    from edge_agent.hardware.gpio import GpioGate
+    from edge_agent.hardware.lines import GpiodLines, pins_of
+
+    gate = GpioGate(GpiodLines(config.gpio_chip, pins_of(config)), config)
+    return gate, gate
+
+
+def leave_as_set(config: HardwareConfig) -> None:
+    """After a crash (systemd's ExecStopPost): the relay as `on_stop` says, lights off."""
+    if config.barrier != "gpio":
+        return
+    from edge_agent.hardware.gpio import GpioGate
+    from edge_agent.hardware.lines import GpiodLines, pins_of
+
+    GpioGate(GpiodLines(config.gpio_chip, pins_of(config)), config).close()
