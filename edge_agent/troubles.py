@@ -31,6 +31,13 @@ TROUBLES: Final[dict[str, Words]] = {
         "The journal was damaged: {lost} entries lost, {saved} saved",
         "기록이 손상되었습니다. {lost}건 손실, {saved}건 복구",
     ),
+    "device_revoked": Words("This device was revoked", "이 기기의 등록이 해지되었습니다"),
+    "device_unconfirmed": Words(
+        "Waiting for an operator to confirm this device", "서버 운영자의 기기 확인을 기다립니다"
+    ),
+    "replica_differs": Words(
+        "The list differs from the server's", "명단이 서버와 일치하지 않습니다"
+    ),
     "card_rolled_back": Words(
         "This card is older than what the server holds: was it cloned?",
         "카드가 서버 기록보다 오래되었습니다. 복제된 카드인지 확인해 주세요",

@@ -17,6 +17,7 @@ from sync_server import system_clock
 from sync_server.bootstrap import listening
 from sync_server.config import Config
 from sync_server.dashboard import STATIC
+from sync_server.identity.devices import change_device
 from sync_server.identity.key_files import make_keys
 from sync_server.identity.people import create_owner, hash_password
 from sync_server.storage import revisions, schema
@@ -233,3 +234,31 @@ async def test_the_page_asks_nobody_else() -> None:
     for path in STATIC.iterdir():
         text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "://" not in text.replace("}://${location.host}", ""), path.name
+
+
+async def test_p2_an_operator_accepts_what_waits_and_confirms_a_forgotten_device(
+    page: Page, tmp_path: Path
+) -> None:
+    async with server_in(tmp_path) as server:
+        await server.scan(1, 1)
+        revoked = {"state": "revoked", "quarantined": True}
+        now_ms = system_clock.now_ms()
+        await server.database.write(lambda conn: change_device(conn, "dev-north", revoked, now_ms))
+        await server.scan(2, 2)
+        await sign_in(page, server)
+        section = page.locator("#attention")
+        await expect(section).to_contain_text("dev-north (gate north) was revoked; 1 of its scans")
+        await section.get_by_label("Why").fill("found in the van")
+        await page.keyboard.press("Enter")
+        await expect(section).to_be_hidden()
+        await expect(page.locator("#scans")).not_to_contain_text("device was revoked")
+        await server.database.write(
+            lambda conn: change_device(conn, "dev-north", {"state": "adopted"}, now_ms)
+        )
+        await expect(section).to_contain_text("was enrolled after the backup")
+        await section.get_by_role("button", name="Confirm").click()
+        await expect(section).to_be_hidden()
+        devices = await server.database.read(
+            lambda conn: conn.execute(schema.devices.select()).mappings().all()
+        )
+        assert [row["state"] for row in devices if row["device_id"] == "dev-north"] == ["active"]

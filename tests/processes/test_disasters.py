@@ -39,6 +39,8 @@ def test_p2_p4_a_server_restored_from_an_old_backup_is_refilled_by_its_gates(
             server.start()
             until(lambda: ids(server) == before, "both gates offer all they have again", 60)
             assert server.device(late)["state"] == "adopted"
+            told = until(lambda: late.state()["troubles"], "the gate says what it waits for")
+            assert [one["code"] for one in told] == ["device_unconfirmed"]
             assert late.present(codes[9])["admitted"], "it decides on with the list that it has"
             assert one.would(codes[10]) == "cancelled", "what the server forgot is still refused"
             server.ask("PATCH", f"/devices/{late.identity()['deviceId']}", {"state": "active"})

@@ -1,4 +1,5 @@
 // The live page. `facts` is everything it knows; frames change it, `draw` shows it.
+import { drawAttention, stopWatching, watchDevices } from "./attention.js";
 import { drawAges, drawLive } from "./draw.js";
 import { follow, signIn, signOut, whoAmI } from "./line.js";
 import { currentLanguage, OTHER, CATALOGUES, switchLanguage, tell, tellAge } from "./words.js";
@@ -105,6 +106,7 @@ function draw() {
     drawFrame();
     drawConnection();
     drawLive(facts);
+    drawAttention(draw);
   });
 }
 
@@ -113,6 +115,7 @@ function draw() {
 function showSignIn(problem = null) {
   stopFollowing?.();
   stopFollowing = null;
+  stopWatching();
   Object.assign(facts, {
     person: null,
     problem,
@@ -142,6 +145,7 @@ async function start() {
   facts.person = person;
   facts.problem = null;
   startFollowing();
+  watchDevices(person, draw);
   draw();
 }
 
