@@ -169,6 +169,14 @@ def _zbar_if_there(gray: Gray) -> list[bytes]:
 _zbar_missing = False
 
 
+def _cv2(gray: Gray) -> list[bytes]:
+    try:
+        _, texts, _, _ = cv2.QRCodeDetector().detectAndDecodeMulti(gray)
+    except (cv2.error, UnicodeDecodeError):  # on binary payloads, and on some clutter
+        return []
+    return [text.encode() for text in texts if text and text.isascii()]
+
+
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
     """Silence zbar, which prints its assertions to standard error from C."""
@@ -206,4 +214,5 @@ _TRIES: tuple[tuple[str, Try], ...] = (
     ("double sharpened", lambda p: p.zxing(light.sharpened(light.scaled(p.gray, 2), 2, 1.5), scale=0.5)),
     ("sharpened more", lambda p: p.zxing(light.sharpened(p.gray, 4, 3))),
     ("zbar", lambda p: _zbar_if_there(p.gray)),
+    ("half cv2", lambda p: _cv2(p.half)),
 )  # fmt: skip

@@ -24,10 +24,12 @@ _MODULE_PX = 6
 """Pixels a module in the flattened picture."""
 _MARGIN = 3
 """Modules around the code that are flattened with it, into which the grid may bend."""
-_NODES = 5
-"""Control points of the mesh along a side."""
-_STEPS_MODULES = (0.8, 0.4, 0.2)
-_ROUNDS = 2
+_LEVELS = ((2, (0.5, 0.25)), (3, (0.5, 0.25)), (4, (0.5, 0.25)), (6, (0.5, 0.25)))
+"""From coarse to fine: control points along a side, and the steps in modules they are moved by.
+A step is never a whole module: the grid would settle one module off."""
+_ROUNDS = 3
+_KNOWN_COUNTS = 1.5
+"""What the finder, timing and alignment patterns weigh against all modules' contrast."""
 _THRESHOLDS = ((7, 0.6), (7, 0.0), (11, 1.0), (5, 0.4))
 """Size of the neighbourhood in modules, and how much of its mean is the border of black."""
 _SAME_MODULES = 0.35
@@ -93,7 +95,7 @@ def redrawn(gray: Gray, one: Found, go_on: Callable[[], bool] = lambda: True) ->
     known, is_known = _function_modules(side)
     mesh = _Mesh(side)
     even = _evened(flat)
-    mesh.fit(even, known, is_known, go_on)
+    mesh.fit(even, known * np.float32(_KNOWN_COUNTS / is_known.sum()), go_on)
     values = mesh.sample(even)
     for block_modules, share in _THRESHOLDS:
         yield _drawn(_bits(values, block_modules, share), known, is_known)
@@ -124,54 +126,61 @@ class _Mesh:
     """Where the modules are: a regular grid, moved at control points and smooth between them."""
 
     def __init__(self, side: int) -> None:
-        self._shift = np.zeros((2, _NODES, _NODES), np.float32)
         centres = (np.arange(side, dtype=np.float32) + 0.5 + _MARGIN) * _MODULE_PX - 0.5
         self._x, self._y = np.meshgrid(centres, centres)
-        at = np.linspace(0, 1, side, dtype=np.float32)
-        self._weights = _spline(at)  # side × nodes
+        self._at = np.linspace(0, 1, side, dtype=np.float32)
 
     def sample(self, even: Real) -> Real:
-        w = self._weights
-        x = self._x + w @ self._shift[0] @ w.T
-        y = self._y + w @ self._shift[1] @ w.T
-        return np.asarray(cv2.remap(even, x, y, cv2.INTER_LINEAR), np.float32)
+        return np.asarray(cv2.remap(even, self._x, self._y, cv2.INTER_LINEAR), np.float32)
 
-    def fit(
-        self, even: Real, known: Real, is_known: npt.NDArray[np.bool_], go_on: Callable[[], bool]
-    ) -> None:
-        def quality() -> float:
-            values = self.sample(even)
-            # A grid that sits on the modules tells black from white; one between them sees grey.
-            told_apart = float(np.abs(values).mean())
-            fits = float((values * known)[is_known].mean())
-            # Paper bends smoothly.
-            rough = float(np.abs(np.diff(self._shift, axis=1)).mean()) / _MODULE_PX
-            rough += float(np.abs(np.diff(self._shift, axis=2)).mean()) / _MODULE_PX
-            return told_apart + 0.6 * fits - 0.05 * rough
+    def fit(self, even: Real, fits: Real, go_on: Callable[[], bool]) -> None:
+        """Move the grid to where it reads best. `fits`: what is known of the code, weighted."""
+        for nodes, steps in _LEVELS:
+            weights = _spline(self._at, nodes)
+            # What a control point moves: the places near it, by how much it counts there.
+            pulls = [
+                np.outer(weights[:, row], weights[:, column]) * _MODULE_PX
+                for row in range(nodes)
+                for column in range(nodes)
+            ]
+            best = _quality(self.sample(even), fits)
+            for step in steps:
+                for _ in range(_ROUNDS):
+                    before = best
+                    best = self._one_round(even, fits, pulls, step, best)
+                    if not go_on():
+                        return
+                    if best - before < 0.002:
+                        break
 
-        best = quality()
-        for step in _STEPS_MODULES:
-            for _ in range(_ROUNDS):
-                before = best
-                for index in np.ndindex(self._shift.shape):
-                    for way in (step * _MODULE_PX, -step * _MODULE_PX):
-                        self._shift[index] += way
-                        now = quality()
-                        if now > best:
-                            best = now
-                            break
-                        self._shift[index] -= way
-                if not go_on():
-                    return
-                if best - before < 0.002:
-                    break
+    def _one_round(
+        self, even: Real, fits: Real, pulls: list[Real], step: float, best: float
+    ) -> float:
+        for pull in pulls:
+            moved = pull * np.float32(step)
+            for place in (self._x, self._y):
+                np.add(place, moved, out=place)
+                now = _quality(self.sample(even), fits)
+                if now <= best:
+                    np.subtract(place, 2 * moved, out=place)
+                    now = _quality(self.sample(even), fits)
+                if now > best:
+                    best = now
+                else:
+                    np.add(place, moved, out=place)
+        return best
 
 
-def _spline(at: Real) -> Real:
+def _quality(values: Real, fits: Real) -> float:
+    """A grid that sits on the modules tells black from white; one between them sees grey."""
+    return float(np.abs(values).mean() + (values * fits).sum())
+
+
+def _spline(at: Real, nodes: int) -> Real:
     """Weights of the control points along a side: cubic between them (Catmull-Rom)."""
-    weights = np.zeros((len(at), _NODES), np.float32)
-    for row, place in enumerate(at * (_NODES - 1)):
-        left = min(int(place), _NODES - 2)
+    weights = np.zeros((len(at), nodes), np.float32)
+    for row, place in enumerate(at * (nodes - 1)):
+        left = min(int(place), nodes - 2)
         t = float(place) - left
         four = (
             (-t + 2 * t**2 - t**3) / 2,
@@ -180,7 +189,7 @@ def _spline(at: Real) -> Real:
             (-(t**2) + t**3) / 2,
         )
         for offset, weight in zip((-1, 0, 1, 2), four, strict=True):
-            weights[row, min(max(left + offset, 0), _NODES - 1)] += weight
+            weights[row, min(max(left + offset, 0), nodes - 1)] += weight
     return weights
 
 
