@@ -61,7 +61,7 @@ def wanted(setting: str, folder: Path = Path("/dev/input")) -> list[Found]:
         if part.startswith("/"):
             if Path(part).exists():
                 real = os.path.realpath(part)
-                name = next((one.name for one in found if one.path == real), Path(part).name)
+                name = next((one.name for one in found if one.path == real), part)
                 chosen[real] = Found(real, name)
         else:
             chosen |= {one.path: one for one in found if part.lower() in one.name.lower()}

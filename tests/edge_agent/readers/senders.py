@@ -115,7 +115,12 @@ class RtspSender(Sender):
         async with asyncio.TaskGroup() as group:
             sending: asyncio.Task[None] | None = None
             while True:
-                request = (await reader.readuntil(b"\r\n\r\n")).decode()
+                try:
+                    request = (await reader.readuntil(b"\r\n\r\n")).decode()
+                except (asyncio.IncompleteReadError, ConnectionError):
+                    if sending is not None:
+                        sending.cancel()
+                    return
                 method = request.split(" ", 1)[0].rsplit("$", 1)[-1]
                 number = request.split("CSeq:")[1].split("\r\n")[0].strip()
                 writer.write(self._answer(method, number).encode())
