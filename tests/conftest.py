@@ -86,6 +86,13 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
         cluster.take_back(url)
 
 
+@pytest.fixture
+def postgresql_url(new_url: Callable[[str], str]) -> str | None:
+    """For a server process: None where the test's database is SQLite in the data folder."""
+    url = new_url("sync")
+    return url if url.startswith("postgresql") else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`ON_EACH_DATABASE`: True, or names of the module's tests that run on PostgreSQL as well."""
     wanted = getattr(metafunc.module, "ON_EACH_DATABASE", ())

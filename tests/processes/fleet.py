@@ -100,6 +100,10 @@ class Process:
         assert line, f"{command} ended before it was ready: {log.read_text()[-2_000:]}"
         self.ready: dict[str, Any] = json.loads(line)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL, as a power plug kicked out."""
         self._end(signal.SIGKILL)

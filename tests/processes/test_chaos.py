@@ -9,6 +9,7 @@ from tests.processes.fleet import Gate, Server, ending, ok, run, until
 from tests.processes.proxy import Proxy
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
+ON_EACH_DATABASE = {"test_p2_an_answer_swallowed_after_the_commit_counts_once"}
 
 
 def test_p1_p2_p3_every_opening_is_at_the_server_once_after_kills_and_a_lying_line(
@@ -19,8 +20,10 @@ def test_p1_p2_p3_every_opening_is_at_the_server_once_after_kills_and_a_lying_li
         assert story[what], f"this seed saw no {what!r}: {story}"
 
 
-def test_p2_an_answer_swallowed_after_the_commit_counts_once(tmp_path: Path) -> None:
-    server = Server(tmp_path, participants=4).start()
+def test_p2_an_answer_swallowed_after_the_commit_counts_once(
+    tmp_path: Path, postgresql_url: str | None
+) -> None:
+    server = Server(tmp_path, participants=4, database_url=postgresql_url).start()
     codes = list(server.codes().values())
     with ending(server), Proxy(server.port) as proxy:
         gate = Gate(tmp_path, server, through=proxy.url)

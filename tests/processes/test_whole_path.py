@@ -21,12 +21,15 @@ from tests.processes.fleet import (
 )
 
 pytestmark = pytest.mark.process
+ON_EACH_DATABASE = {
+    "test_p2_p5_the_gate_decides_on_while_the_server_is_dead_and_all_arrives_once",
+}
 
 
 def test_p2_p5_the_gate_decides_on_while_the_server_is_dead_and_all_arrives_once(
-    tmp_path: Path,
+    tmp_path: Path, postgresql_url: str | None
 ) -> None:
-    server = Server(tmp_path).start()
+    server = Server(tmp_path, database_url=postgresql_url).start()
     codes = list(server.codes().values())
     gate = Gate(tmp_path, server)
     with ending(server, gate):
