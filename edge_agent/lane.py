@@ -20,7 +20,7 @@ from edge_agent.facts import FactSource, Gathered, method_of
 from edge_agent.ports import Barrier, Order, Outcome, Sighting
 from edge_agent.storage.journal import Appended, Journal
 from edge_agent.timekeeper import Timekeeper
-from shared.admission import decide
+from shared.admission import decide, forgiven
 from shared.credentials import Claims
 from shared.errors import TransientError
 from shared.limits import UNREADABLE_RECORDED_PER_MINUTE_MAX
@@ -335,6 +335,7 @@ class Lane:
             override=decision.override,
             method=method,
             presence=gathered.facts.presence,
+            forgiven=forgiven(gathered.facts),
         )
 
 

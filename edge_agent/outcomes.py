@@ -3,12 +3,20 @@
 from typing import Any
 
 from edge_agent.ports import Outcome
-from shared.reasons import MISTYPED, WORDS, Reason, Words
+from shared.reasons import MISTYPED, WORDS, Reason, Words, clock_words
 from shared.wire import format_time
 
 
 def words_for(outcome: Outcome) -> Words:
-    """For staff and tools, in both languages."""
+    """For staff and tools, in both languages; with what the clock's error set aside."""
+    words = _words_of_reason(outcome)
+    if outcome.forgiven is None:
+        return words
+    clock = clock_words(outcome.forgiven, outcome.moment.error_ms)
+    return Words(f"{words.en} {clock.en}", f"{words.ko} {clock.ko}")
+
+
+def _words_of_reason(outcome: Outcome) -> Words:
     if outcome.decision.admitted:
         return WORDS[Reason.OK]
     if outcome.typed and outcome.decision.reason is Reason.UNREADABLE:
@@ -26,6 +34,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "message": words.as_json(),
         "direction": str(outcome.direction),
         "at": format_time(outcome.moment.at_ms),
+        "decidedErrorMs": outcome.moment.error_ms,
     }
     optional = {
         "participantId": outcome.participant_id,
@@ -33,5 +42,6 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "scanId": outcome.scan_id,
         "epoch": outcome.epoch,
         "seq": outcome.seq,
+        "withinError": None if outcome.forgiven is None else outcome.forgiven.label,
     }
     return answer | {name: value for name, value in optional.items() if value is not None}

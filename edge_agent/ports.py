@@ -8,6 +8,7 @@ import msgspec
 
 from shared.beacon_settings import BeaconSettings
 from shared.model import NOWHERE, Decision, Direction, Moment, Override, Presence
+from shared.reasons import Reason
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -146,3 +147,4 @@ class Outcome(msgspec.Struct, frozen=True):
     override: Override | None = None
     method: str = "qr_scan"
     presence: Presence = NOWHERE  # where the person was before
+    forgiven: Reason | None = None  # what an exact clock would have refused for

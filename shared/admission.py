@@ -86,6 +86,23 @@ def first_reason(facts: Facts) -> Reason:
     return _entry_reason(facts, facts.participant)
 
 
+def forgiven(facts: Facts) -> Reason | None:
+    """The reason that only the clock's error set aside: with an exact clock it would have applied.
+
+    None where the error made no difference. Windows are judged in the visitor's favour, and what
+    was decided says so (DESIGN §4.1).
+    """
+    if facts.now.error_ms == 0:
+        return None
+    exact = first_reason(msgspec.structs.replace(facts, now=Moment(facts.now.at_ms)))
+    if exact not in _OF_WINDOWS or exact is first_reason(facts):
+        return None
+    return exact
+
+
+_OF_WINDOWS = frozenset({Reason.TOO_EARLY, Reason.TOO_LATE, Reason.JUST_SCANNED})
+
+
 def _entry_reason(facts: Facts, participant: Participant) -> Reason:
     credential, now = facts.credential, facts.now
     if credential is not None and credential.status is CredentialStatus.REVOKED:

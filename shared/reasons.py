@@ -5,7 +5,7 @@ enum is the order in which the rules are asked.
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Reason(IntEnum):
@@ -84,3 +84,27 @@ MISTYPED = Words(
     "코드가 잘못 입력되었습니다. 확인하고 다시 입력해 주세요.",
 )
 """Instead of `unreadable` where a person typed: the check letter tells a slip from a stranger's code."""
+
+
+def clock_words(forgiven: Reason, error_ms: int) -> Words:
+    """That a window was judged in the visitor's favour, and within which error of the clock."""
+    en, ko = _WITHIN_ERROR[forgiven]
+    span_en, span_ko = _span(error_ms)
+    return Words(
+        f"By the clock alone it would be {en}; the clock is sure to ±{span_en} only.",
+        f"시계로는 {ko}이지만 시계 오차가 ±{span_ko}입니다.",
+    )
+
+
+_WITHIN_ERROR: Final = {
+    Reason.TOO_EARLY: ("too early", "입장 시간 전"),
+    Reason.TOO_LATE: ("too late", "입장 시간 후"),
+    Reason.JUST_SCANNED: ("a repeated scan", "반복 확인"),
+}
+
+
+def _span(error_ms: int) -> tuple[str, str]:
+    for unit_ms, en, ko in ((3_600_000, "h", "시간"), (60_000, "min", "분"), (1_000, "s", "초")):
+        if error_ms >= unit_ms:
+            return f"{error_ms / unit_ms:.3g} {en}", f"{error_ms / unit_ms:.3g}{ko}"
+    return f"{error_ms} ms", f"{error_ms}ms"

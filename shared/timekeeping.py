@@ -21,6 +21,8 @@ Quality = Literal["synced", "bounded", "wall"]
 WALL_ERROR_MS = 5 * 60_000
 # … and one that is proven wrong: earlier than a time that has passed.
 WRONG_WALL_ERROR_MS = 24 * 3_600_000
+# A wall clock this far beyond the last anchor is more likely wrong than a gate so long switched off.
+FAR_AHEAD_MS = 3 * 24 * 3_600_000
 # A time moved further than this to keep the order means two stories in one journal: a new epoch.
 MOVE_MS_MAX = 10 * 60_000
 # Four readings cut to whole milliseconds, at most one each, halved; and the result's own rounding.
@@ -121,6 +123,8 @@ def estimate(
     earliest_ms = anchor.server_ms - anchor.error_ms
     if wall_ms < earliest_ms:
         return Moment(earliest_ms + boot_ms, WRONG_WALL_ERROR_MS), "wall"
+    if wall_ms - earliest_ms > FAR_AHEAD_MS:
+        return Moment(wall_ms, wall_ms - earliest_ms), "wall"  # any time since may be the true one
     known_off_ms = 0 if anchor.wall_ms is None else abs(anchor.wall_ms - anchor.server_ms)
     return Moment(wall_ms, WALL_ERROR_MS + known_off_ms), "wall"
 
@@ -181,7 +185,9 @@ def _seal_unsynced(
             guess_ms, error_ms = before_ms - last.boot_ms, WRONG_WALL_ERROR_MS
         return [_timed(s, Moment(guess_ms + s.boot_ms, error_ms), "wall") for s in group]
     lowest_ms = after_ms - first.boot_ms - wander_ms
-    highest_ms = max(before_ms - last.boot_ms + wander_ms, lowest_ms)
+    highest_ms = before_ms - last.boot_ms + wander_ms
+    if highest_ms < lowest_ms:  # the bounds contradict each other: the error covers them both
+        lowest_ms, highest_ms = highest_ms, lowest_ms
     if not lowest_ms <= guess_ms <= highest_ms:
         guess_ms = (lowest_ms + highest_ms) // 2  # the wall clock is proven wrong
     error_ms = max(guess_ms - lowest_ms, highest_ms - guess_ms) + wander_ms

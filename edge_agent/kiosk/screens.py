@@ -10,7 +10,7 @@ from typing import Any, Final
 from edge_agent.outcomes import words_for
 from edge_agent.ports import Outcome
 from shared.model import Direction
-from shared.reasons import Reason, Words
+from shared.reasons import Reason, Words, clock_words
 from shared.wire import format_time
 
 ADMITTED_S: Final = 2
@@ -156,6 +156,11 @@ def decision_frame(outcome: Outcome) -> dict[str, Any]:
         direction=outcome.direction,
         typed=outcome.typed,
     )
+    shown = screen.as_json()
+    if outcome.forgiven is not None:
+        clock = clock_words(outcome.forgiven, outcome.moment.error_ms)
+        words = Words(f"{screen.words.en} {clock.en}", f"{screen.words.ko} {clock.ko}")
+        shown["words"] = words.as_json()
     return {
         "admitted": decision.admitted,
         "reason": decision.reason.label,
@@ -164,5 +169,6 @@ def decision_frame(outcome: Outcome) -> dict[str, Any]:
         "message": words_for(outcome).as_json(),
         "direction": outcome.direction,
         "at": format_time(outcome.moment.at_ms),
-        "screen": screen.as_json(),
+        "decidedErrorMs": outcome.moment.error_ms,
+        "screen": shown,
     }

@@ -6,10 +6,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, select
 
+from shared.history import Timeline
 from shared.merge import Kind, Verdict
-from shared.reasons import WORDS, Reason, Words
+from shared.model import Direction, Event
+from shared.reasons import WORDS, Reason, Words, clock_words
 from sync_server.attendance.knowledge import Knowledge
 from sync_server.storage import schema
+from sync_server.storage.history import load_place
 
 ScanRow = Row[Any]
 
@@ -52,12 +55,14 @@ class Names(NamedTuple):
 
     gates: dict[str, str]
     zone: ZoneInfo
+    event: Timeline[Event]
 
     @classmethod
     def load(cls, conn: Connection) -> "Names":
         gates = conn.execute(select(schema.gates.c.gate_id, schema.gates.c.name))
         zone = conn.execute(select(schema.events.c.time_zone)).scalar_one()
-        return cls({row.gate_id: row.name for row in gates}, ZoneInfo(zone))
+        named = {row.gate_id: row.name for row in gates}
+        return cls(named, ZoneInfo(zone), load_place(conn).event)
 
     def gate(self, gate_id: str) -> str:
         return self.gates.get(gate_id) or gate_id
@@ -86,6 +91,10 @@ def explanation(
         if _overlap(row, against):
             en.append("The two times overlap within their errors: which came first is not certain.")
             ko.append("두 시각이 오차 범위 안에서 겹쳐 순서가 확실하지 않습니다.")
+    clock = _within_error(row, names.event)
+    if clock is not None:
+        en.append(clock.en)
+        ko.append(clock.ko)
     if knowledge is not None:
         told = _knew(row, kind, names, knowledge)
         en.append(told.en)
@@ -116,6 +125,19 @@ def _where(row: ScanRow, names: Names) -> Words:
 def _overlap(row: ScanRow, against: ScanRow) -> bool:
     apart_ms = abs(int(row.occurred_ms - against.occurred_ms))
     return apart_ms <= int(row.time_error_ms + against.time_error_ms)
+
+
+def _within_error(row: ScanRow, history: Timeline[Event]) -> Words | None:
+    """Where a window was judged in the visitor's favour, for the clock was not sure enough."""
+    error_ms = max(row.time_error_ms, row.decided_error_ms)
+    if not (row.admitted and error_ms and row.direction == Direction.ENTRY):
+        return None
+    event = history.at(row.occurred_ms)
+    if row.occurred_ms < event.opens_ms <= row.occurred_ms + error_ms:
+        return clock_words(Reason.TOO_EARLY, error_ms)
+    if row.occurred_ms - error_ms <= event.closes_ms < row.occurred_ms:
+        return clock_words(Reason.TOO_LATE, error_ms)
+    return None
 
 
 def _knew(row: ScanRow, kind: Kind | None, names: Names, what: Knowledge) -> Words:

@@ -3,7 +3,9 @@
 import itertools
 
 import pytest
+from msgspec.structs import replace
 
+from edge_agent import outcomes
 from edge_agent.kiosk.screens import ADMITTED, SCREENS, STAFF, decision_frame, screen_for
 from edge_agent.ports import Outcome
 from shared.model import Decision, Direction, Moment, Override
@@ -76,3 +78,17 @@ def test_the_frame_carries_the_decision() -> None:
     assert frame["maskedName"] == "홍*동"
     assert (frame["admitted"], frame["reason"], frame["code"]) == (True, "ok", 0)
     assert frame["at"] == "2025-11-21T04:40:00.000Z"
+
+
+def test_p11_a_window_judged_within_the_clocks_error_is_said_on_the_screen() -> None:
+    late = replace(
+        outcome(Reason.OK, admitted=True),
+        moment=Moment(1_763_700_000_000, 300_000),
+        forgiven=Reason.TOO_LATE,
+    )
+    frame = decision_frame(late)
+    assert frame["decidedErrorMs"] == 300_000
+    assert "±5 min" in frame["screen"]["words"]["en"]
+    assert "±5분" in frame["screen"]["words"]["ko"]
+    assert outcomes.as_json(late)["withinError"] == "too_late"
+    assert "withinError" not in outcomes.as_json(outcome(Reason.OK, admitted=True))
