@@ -39,6 +39,7 @@ has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
 has_libatomic() { [ -n "$(find /usr/lib -name 'libatomic.so.1*' -print -quit 2>/dev/null)" ]; }
 has_dbus_daemon() { command -v dbus-daemon >/dev/null; }
+has_faketime() { [ -n "$(find /usr/lib -name 'libfaketimeMT.so.1' -print -quit 2>/dev/null)" ]; }
 has_postgresql() {
   [ -n "$(find /usr/lib/postgresql -name initdb -print -quit 2>/dev/null)" ] || command -v initdb >/dev/null
 }
@@ -79,6 +80,10 @@ system_packages() {
   if [ "$with_tests" = yes ] && ! has_libatomic; then
     missing+=(libatomic1) # Playwright's driver is a node that wants it
     without+=("libatomic1 (browser tests can't start their driver)")
+  fi
+  if [ "$with_tests" = yes ] && ! has_faketime; then
+    missing+=(libfaketime)
+    without+=("libfaketime (the test of wrong clocks is skipped)")
   fi
   if [ "$with_tests" = yes ] && ! has_postgresql; then
     missing+=(postgresql)
