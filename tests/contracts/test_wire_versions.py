@@ -73,7 +73,7 @@ def test_p7_an_agent_applies_an_earlier_servers_pages_and_gets_its_digest(path: 
     digests = []
     for one in exchanges(path, "/sync/changes"):
         body = PageBody(one["answer"].encode().splitlines(), Timed(0, 0))
-        digests.append(apply_body(replica, body, "D1").digest_ok)
+        digests.append(apply_body(replica, body, "D1", one["query"].get("cursor")).digest_ok)
     replica.close()
     assert set(digests) == {True}
 
@@ -145,7 +145,7 @@ def test_p6_an_agent_leaves_out_what_only_a_newer_server_knows(tmp_path):
     lines.insert(0, {"type": "weather", "revision": 1, "hash": "00", "rain": True})
     body = PageBody([json.dumps(line).encode() for line in lines], Timed(0, 0))
     replica = Replica.open(tmp_path / "replica.db")
-    applied = apply_body(replica, body, "D1")
+    applied = apply_body(replica, body, "D1", None)
     reader = replica.reader()
     assert (applied.skipped, applied.digest_ok) == (1, None)
     assert reader.participants() == 3

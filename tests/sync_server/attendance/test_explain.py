@@ -20,6 +20,7 @@ from tests.sync_server.builders import (
     upload,
 )
 
+ON_EACH_DATABASE = True
 SOUTH = "b1b2c3d4e5f60718"
 
 

@@ -10,6 +10,8 @@ from sync_server.storage.lines import line_of
 from sync_server.verify import verify
 from tests.sync_server.builders import NOW_MS, scan_entry, upload
 
+ON_EACH_DATABASE = True
+
 
 def presence(database):
     row = database.read_now(lambda conn: conn.execute(select(schema.presences)).mappings().one())
