@@ -84,7 +84,11 @@ class Process:
     """A long-running command; ready once it prints its JSON line."""
 
     def __init__(
-        self, *command: str, log: Path, environment: Mapping[str, str] | None = None
+        self,
+        *command: str,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         self._log = log.open("ab")
         self._process = subprocess.Popen(
@@ -94,6 +98,7 @@ class Process:
             stderr=self._log,
             text=True,
             env={**os.environ, **(environment or {})},
+            cwd=cwd,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
