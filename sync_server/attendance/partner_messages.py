@@ -166,3 +166,22 @@ def batch_result(items: Sequence[Any], answers: Sequence[Answer]) -> dict[str, A
         else:
             result["failed"].append({"index": index, "request": item, "error": error})
     return result
+
+
+def in_order_of_time(items: Sequence[Any], now_ms: int) -> list[int]:
+    """Places of a batch's items, the earliest first: each then comes after those before it, so that
+    a person's scans are not folded again for each. A requestId used twice keeps the order given.
+    """
+    ids = [item.get("requestId") for item in items if isinstance(item, dict)]
+    named = [str(said) for said in ids if said is not None]
+    if len(set(named)) < len(named):
+        return list(range(len(items)))
+    return sorted(range(len(items)), key=lambda place: _said_ms(items[place], now_ms))
+
+
+def _said_ms(item: Any, now_ms: int) -> int:
+    said = item.get("timestamp") if isinstance(item, dict) else None
+    try:
+        return now_ms if not isinstance(said, str) else wire.parse_time(said)
+    except (ValueError, OverflowError):
+        return now_ms  # it will be refused

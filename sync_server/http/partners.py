@@ -14,6 +14,7 @@ from sync_server.attendance.partner_messages import (
     RecordRequest,
     VerifyRequest,
     batch_result,
+    in_order_of_time,
 )
 from sync_server.http.errors import ApiError, invalid
 from sync_server.http.routing import JSON, Call, Route, json_response
@@ -37,16 +38,20 @@ async def batch(call: Call) -> web.StreamResponse:
         raise invalid(None, "The body must be a list of attendance records.")
     if len(items) > BATCH_RECORDS_MAX:
         raise ApiError(413, "too_large", f"At most {BATCH_RECORDS_MAX} records a batch.")
-    answers: list[Answer] = []
+    order = in_order_of_time(items, call.received_ms)
+    answers: list[Answer | None] = [None] * len(items)
     for start in range(0, len(items), BATCH_RECORDS_PER_COMMIT):
-        piece = items[start : start + BATCH_RECORDS_PER_COMMIT]
+        places = order[start : start + BATCH_RECORDS_PER_COMMIT]
+        piece = [items[place] for place in places]
 
         def job(conn: Connection, piece: list[Any] = piece) -> list[Answer]:
             return partner.batch(conn, _caller(conn, call), piece)
 
         # Short transactions: a gate's upload never waits for a whole batch.
-        answers += await call.services.database.write(job)
-    return json_response(batch_result(items, answers))
+        made = await call.services.database.write(job)
+        for place, answer in zip(places, made, strict=True):
+            answers[place] = answer
+    return json_response(batch_result(items, [answer for answer in answers if answer is not None]))
 
 
 async def verify(call: Call) -> web.StreamResponse:

@@ -8,7 +8,13 @@ import pytest
 from shared import credentials
 from shared.wire import format_time
 from sync_server.attendance import partner, review
-from sync_server.attendance.partner_messages import Answer, Caller, VerifyRequest, batch_result
+from sync_server.attendance.partner_messages import (
+    Answer,
+    Caller,
+    VerifyRequest,
+    batch_result,
+    in_order_of_time,
+)
 from sync_server.attendance.review import NewResolution, ScanFilter
 from sync_server.storage import revisions, schema
 from sync_server.storage.database import Database
@@ -254,3 +260,20 @@ def test_lists_go_on_by_cursor(database: Database) -> None:
             break
         cursor = int(page["cursor"])
     assert seen == [f"P{number:06}" for number in reversed(range(5))]
+
+
+def test_p12_a_batch_is_taken_in_order_of_time():
+    def at(text, **more):
+        return {"timestamp": text, **more}
+
+    early, late = "2026-11-21T09:00:00Z", "2026-11-21T10:00:00Z"
+    assert in_order_of_time([at(late), at(early), at(late), 5, at("x"), {}], 0) == [
+        3,
+        4,
+        5,
+        1,
+        0,
+        2,
+    ]
+    twice = [at(late, requestId="r"), at(early, requestId="r")]
+    assert in_order_of_time(twice, 0) == [0, 1]
