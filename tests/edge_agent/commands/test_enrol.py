@@ -10,6 +10,7 @@ import pytest
 
 from edge_agent.commands import enrol as enrol_module
 from edge_agent.commands.enrol import EnrolmentRefusedError, enrol, parse_code
+from edge_agent.folder import FolderBusyError, FolderLock, GateFolder
 from edge_agent.identity import (
     CertificateError,
     DeviceKey,
@@ -19,6 +20,7 @@ from edge_agent.identity import (
     key_matches,
     load_identity,
 )
+from edge_agent.storage.journal import Journal
 from edge_agent.storage.replica import Replica
 from shared.errors import UsageError
 from tests.edge_agent.sync.fake_server import DEVICE, EVENT, FakeServer
@@ -192,3 +194,48 @@ async def test_identity_is_plain_json(tmp_path, server):
         "certificate",
         "name",
     }
+
+
+async def again(data, server, code="GOOD"):
+    out = io.StringIO()
+    status = await asyncio.to_thread(enrol, data, server.url, code, out, again=True)
+    return status, out.getvalue()
+
+
+async def test_p2_again_keeps_key_and_journal_and_believes_no_acknowledgement(tmp_path, server):
+    await run_enrol(tmp_path, server)
+    key = (tmp_path / "device.key").read_bytes()
+    journal = Journal.open(tmp_path / "journal.db", new_epoch=lambda: "00000000000000aa")
+    journal.append_note({"note": "wrong_pin"}, at_ms=1)
+    journal.close()
+    replica = Replica.open(tmp_path / "replica.db")
+    replica.record_ack("00000000000000aa", 1, "g1.3")
+    replica.close()
+    status, said = await again(tmp_path, server)
+    assert status == 0
+    assert "its 1 entries will be offered" in said
+    assert (tmp_path / "device.key").read_bytes() == key
+    replica = Replica.open(tmp_path / "replica.db")
+    assert replica.sync_state("00000000000000aa").acknowledged_through == 0
+    replica.close()
+    kept = Journal.open(tmp_path / "journal.db", new_epoch=lambda: "never")
+    assert kept.epochs() == [("00000000000000aa", 1)]
+    kept.close()
+
+
+async def test_again_takes_no_journal_to_another_event(tmp_path, server):
+    await run_enrol(tmp_path, server)
+    path = tmp_path / "identity.json"
+    other = json.loads(path.read_text()) | {"eventId": "another-event"}
+    path.write_text(json.dumps(other))
+    with pytest.raises(UsageError, match="journal of the event another-event"):
+        await again(tmp_path, server)
+    assert json.loads(path.read_text()) == other
+
+
+async def test_again_needs_an_enrolled_folder_that_nobody_uses(tmp_path, server):
+    with pytest.raises(UsageError, match="not enrolled yet"):
+        await again(tmp_path / "empty", server)
+    await run_enrol(tmp_path, server)
+    with FolderLock(GateFolder(tmp_path)), pytest.raises(FolderBusyError):
+        await again(tmp_path, server)
