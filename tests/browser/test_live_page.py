@@ -14,6 +14,7 @@ from shared.model import EventStatus, Method
 from shared.reasons import Reason
 from shared.wire import ClockStatus, StatusRequest
 from sync_server import system_clock
+from sync_server.attendance.review import NewResolution, resolve
 from sync_server.bootstrap import listening
 from sync_server.config import Config
 from sync_server.dashboard import STATIC
@@ -119,6 +120,26 @@ async def test_signing_in_and_out(page: Page, tmp_path: Path) -> None:
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_label("Password")).to_be_visible()
         await expect(page.locator("#live")).to_be_hidden()
+
+
+async def test_an_alert_is_shown_seen_and_gone(page: Page, tmp_path: Path) -> None:
+    async with server_in(tmp_path) as server:
+        await sign_in(page, server)
+        await expect(page.locator("#alerts")).to_be_hidden()
+        await server.scan(1, person=1)
+        await server.scan(2, person=1, minute=40)
+        alert = page.locator("#alerts-list li", has_text="A conflict waits")
+        await page.get_by_role("button", name="Seen: A conflict").click(timeout=20_000)
+        await expect(alert).to_contain_text("seen by admin")
+        await page.get_by_role("button", name="한국어").click()
+        await expect(page.locator("#alerts-list")).to_contain_text("충돌 1건")
+        await page.get_by_role("button", name="English").click()
+        await expect(page.locator("#forecast-range")).to_contain_text("–")
+
+        now_ms = system_clock.now_ms()
+        word = NewResolution("r1", "scan-2", "void", "admin", "a mistake", now_ms)
+        await server.database.write(lambda conn: resolve(conn, word))
+        await expect(alert).to_be_hidden(timeout=20_000)
 
 
 async def test_figures_scans_and_gates_move_without_a_reload(page: Page, tmp_path: Path) -> None:

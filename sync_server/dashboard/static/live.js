@@ -1,4 +1,5 @@
 // The live page. `facts` is everything it knows; frames change it, `draw` shows it.
+import { drawAlerts, drawForecast, forgetAlerts, onAlertFrame, stopForecast, watchForecast } from "./alerts.js";
 import { drawAttention, stopWatching, watchDevices } from "./attention.js";
 import { drawAges, drawLive } from "./draw.js";
 import { follow, signIn, signOut, whoAmI } from "./line.js";
@@ -25,6 +26,7 @@ let drawing = false;
 // ---- frames -----------------------------------------------------------------------------------
 
 const onFrame = {
+  ...onAlertFrame,
   "stats.updated"(data) {
     facts.overall = data.overall ?? facts.overall;
     facts.gates = data.gates ?? facts.gates;
@@ -50,6 +52,7 @@ function startFollowing() {
     open() {
       facts.line = "connected";
       facts.sync.clear(); // the whole picture follows
+      forgetAlerts();
       draw();
     },
     frame({ type, data }) {
@@ -78,6 +81,8 @@ function drawFrame() {
   byId("sign-in").hidden = facts.person !== null;
   byId("live").hidden = facts.person === null;
   byId("sign-out").hidden = facts.person === null;
+  byId("report").hidden = facts.person === null;
+  byId("report").search = `?language=${currentLanguage()}`;
   byId("person").textContent = facts.person?.name ?? "";
   const { problem } = facts;
   byId("sign-in-problem").textContent = problem ? (problem.text ?? tell(problem.key, problem.values)) : "";
@@ -105,6 +110,8 @@ function draw() {
     drawing = false;
     drawFrame();
     drawConnection();
+    drawAlerts(draw);
+    drawForecast(facts.event?.timeZone);
     drawLive(facts);
     drawAttention(draw);
   });
@@ -116,6 +123,7 @@ function showSignIn(problem = null) {
   stopFollowing?.();
   stopFollowing = null;
   stopWatching();
+  stopForecast();
   Object.assign(facts, {
     person: null,
     problem,
@@ -146,6 +154,7 @@ async function start() {
   facts.problem = null;
   startFollowing();
   watchDevices(person, draw);
+  watchForecast(draw);
   draw();
 }
 
