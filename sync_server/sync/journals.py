@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, text, update
 
@@ -13,21 +13,26 @@ from sync_server.storage.schema import devices, journals, lost_ranges
 
 SEQ_MAX = (1 << 53) - 1  # what JSON numbers carry safely
 EPOCH_CHARS_MAX = 32
+ROWS_PER_PIECE = 5_000
 
 Range = tuple[int, int]  # from and to, both inclusive
 
+_RECEIVED = """
+    SELECT DISTINCT seq FROM entries
+    WHERE device_id = :device_id AND epoch = :epoch AND seq > :floor ORDER BY seq LIMIT :rows
+"""
 # Gaps between the numbers received after a floor, in the database: a journal may be long.
 _GAPS = text(
-    """
+    f"""
     SELECT before + 1 AS from_seq, seq - 1 AS to_seq FROM (
         SELECT seq, LAG(seq, 1, :floor) OVER (ORDER BY seq) AS before FROM (
-            SELECT DISTINCT seq FROM entries
-            WHERE device_id = :device_id AND epoch = :epoch AND seq > :floor
+            {_RECEIVED}
         ) AS received
     ) AS pairs
     WHERE seq - before > 1 ORDER BY seq LIMIT :most
-    """
+    """  # noqa: S608 — constants
 )
+_REACHED = text(f"SELECT MAX(seq) AS seq, COUNT(*) AS rows FROM ({_RECEIVED}) AS received")  # noqa: S608
 _HIGHEST = text("SELECT MAX(seq) FROM entries WHERE device_id = :device_id AND epoch = :epoch")
 _EPOCH = re.compile(rf"[0-9A-Za-z_-]{{1,{EPOCH_CHARS_MAX}}}")
 
@@ -45,10 +50,19 @@ def check_epoch(epoch: str) -> None:
         raise WireError(f"epoch: expected 1 to {EPOCH_CHARS_MAX} letters and digits")
 
 
-def received(conn: Connection, device_id: str, epoch: str, *, up_to_head: bool = False) -> Received:
+def received(
+    conn: Connection,
+    device_id: str,
+    epoch: str,
+    *,
+    up_to_head: bool = False,
+    first_holes: bool = False,
+) -> Received:
     """What has come of a journal, entries that could not be used and lost ranges included.
 
     With `up_to_head` the entries that the device reported and has not sent yet are a hole too.
+    With `first_holes` only the first are looked for, so that a hole that lasts does not make each
+    exchange walk the whole journal.
     """
     kept = conn.execute(
         select(journals.c.contiguous_through, journals.c.head).where(
@@ -59,10 +73,7 @@ def received(conn: Connection, device_id: str, epoch: str, *, up_to_head: bool =
     asked = {"device_id": device_id, "epoch": epoch}
     lost = lost_of(conn, device_id, epoch)
     most = HOLES_REPORTED_MAX + len(lost)
-    gaps = [
-        (row.from_seq, row.to_seq)
-        for row in conn.execute(_GAPS, {**asked, "floor": floor, "most": most})
-    ]
+    gaps = _gaps(conn, asked, floor, most, lost if first_holes else None)
     highest = max(conn.execute(_HIGHEST, asked).scalar() or 0, floor)
     lost_to = max((to for _, to in lost), default=0)
     tail = max(head if up_to_head else 0, lost_to)
@@ -73,6 +84,30 @@ def received(conn: Connection, device_id: str, epoch: str, *, up_to_head: bool =
     if holes and holes[0][0] <= end:
         end = holes[0][0] - 1
     return Received(end, max(head, highest), holes[:HOLES_REPORTED_MAX])
+
+
+def _gaps(
+    conn: Connection,
+    asked: dict[str, Any],
+    floor: int,
+    most: int,
+    enough_without: Sequence[Range] | None,
+) -> list[Range]:
+    """Gaps after the floor, piece by piece; up to the first piece that has one which is not in
+    `enough_without`, where that is given.
+    """
+    gaps: list[Range] = []
+    while len(gaps) < most:
+        piece = {**asked, "floor": floor, "rows": ROWS_PER_PIECE}
+        found = conn.execute(_GAPS, {**piece, "most": most - len(gaps)})
+        gaps += [(row.from_seq, row.to_seq) for row in found]
+        if enough_without is not None and any(without(gaps, enough_without)):
+            break
+        reached = conn.execute(_REACHED, piece).one()
+        if reached.rows < ROWS_PER_PIECE:
+            break
+        floor = reached.seq
+    return gaps
 
 
 def without(ranges: Iterable[Range], lost: Sequence[Range]) -> list[Range]:
@@ -138,7 +173,7 @@ def note_journal(conn: Connection, device_id: str, epoch: str, head: int, now_ms
                 first_received_ms=now_ms,
             )
         )
-    now = received(conn, device_id, epoch)
+    now = received(conn, device_id, epoch, first_holes=True)
     head = max(head, now.head)
     if kept is None or (kept.contiguous_through, kept.head) != (now.contiguous_through, head):
         conn.execute(
