@@ -14,13 +14,13 @@ QR = zxingcpp.BarcodeFormat.QRCodeModel2
 
 @pytest.fixture(scope="module")
 def hard() -> list[Sample]:
-    return list(make_hard_samples(7, 5))
+    return list(make_hard_samples(7, 3))
 
 
 def test_more_is_read_than_by_the_library_alone_and_never_wrongly(hard: list[Sample]) -> None:
     alone = [zxingcpp.read_barcodes(s.image, formats=QR) for s in hard]
     ours = [decode(s.image, budget_ms=5000) for s in hard]
-    assert sum(bool(d.payloads) for d in ours) >= sum(map(bool, alone)) + 3
+    assert sum(bool(d.payloads) for d in ours) >= sum(map(bool, alone)) + 2
     assert any(d.found_by.startswith("rescue") for d in ours)
     for sample, decoded in zip(hard, ours, strict=True):
         assert decoded.payloads in {(sample.payload,), ()}
@@ -57,10 +57,10 @@ def test_p12_it_ends_when_told_to() -> None:
 
 def test_clutter_is_no_code() -> None:
     """Noise is not a ticket: nothing comes of walls, noise and halves of codes."""
-    for seed in range(12):
+    for seed in range(5):
         random = np.random.default_rng(seed)
         clutter = wall(random)
         noise = random.integers(0, 255, (360, 640), dtype=np.uint8)
         half = place(clutter, draw_code(ticket_payload(random))[:, :130], width_px=200)
         for image in (clutter, noise, half):
-            assert decode(image, budget_ms=400).payloads == ()
+            assert decode(image, budget_ms=200).payloads == ()
