@@ -2,6 +2,7 @@
 
 # Sync (DESIGN §5, API §3.4–3.6)
 UPLOAD_BATCH_ENTRIES_MAX = 500
+TAKEN_AGAIN_ENTRIES_MAX = 10_000  # when a device is moved: what it sent before and was foreign
 PAGE_ROWS_DEFAULT = 5_000
 PAGE_ROWS_MAX = 20_000
 WAIT_S_MAX = 55

@@ -37,7 +37,7 @@ from sync_server.identity.tokens import (
 from sync_server.registration import lookup
 from sync_server.registration.walk_ins import WalkIns
 from sync_server.sync.changes import ChangesPage
-from sync_server.sync.ingest import Ingested, ingest
+from sync_server.sync.ingest import Ingested, ingest, take_again
 from sync_server.sync.status import store_status
 from sync_server.sync.upload import Upload, read_upload
 
@@ -63,9 +63,15 @@ async def enrol(call: Call) -> web.StreamResponse:
     except ValueError as error:
         raise invalid("publicKey", "Give the 32 bytes of an Ed25519 key as base64url.") from error
     new = NewDevice(_id_for(call, request), request.public_key, request.name.strip())
-    device = await services.database.write(
-        lambda conn: devices.enrol(conn, request.code, new, call.received_ms)
-    )
+
+    def job(conn: Connection) -> devices.Device | EnrolmentFault:
+        enrolled = devices.enrol(conn, request.code, new, call.received_ms)
+        if not isinstance(enrolled, EnrolmentFault):
+            register = WalkIns(services.vault, services.keys).register
+            take_again(conn, enrolled.device_id, call.received_ms, register)
+        return enrolled
+
+    device = await services.database.write(job)
     if isinstance(device, EnrolmentFault):
         services.enrol_failures.failed(address, services.monotonic_s())
         raise ApiError(device.status, device.code, device.message, field="code")

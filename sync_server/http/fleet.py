@@ -20,6 +20,7 @@ from sync_server.identity import devices
 from sync_server.identity.rights import Right
 from sync_server.registration.walk_ins import WalkIns
 from sync_server.stream import tail
+from sync_server.sync.ingest import take_again
 
 Unset = msgspec.UnsetType
 UNSET = msgspec.UNSET
@@ -69,8 +70,10 @@ async def change(call: Call) -> web.StreamResponse:
         device = devices.change_device(conn, device_id, changes, call.received_ms)
         if device is None:
             raise _no_device(device_id)
+        walk_ins = WalkIns(call.services.vault, call.services.keys)
+        if gate_id is not None:
+            take_again(conn, device_id, call.received_ms, walk_ins.register)
         if "quarantined" in changes:
-            walk_ins = WalkIns(call.services.vault, call.services.keys)
             walk_ins.register_held(conn, device_id, call.received_ms)
             merge_store.refold_device(conn, device_id, call.received_ms)
         return next(

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, union
+from sqlalchemy import Connection, bindparam, insert, select, union, update
 
 from shared import limits, wire
 from shared.errors import WireError
 from shared.merge import Judgement, ScanKey
 from shared.model import ScanKind
 from shared.wire import Outcome, UploadRequest, cursor_text
-from sync_server.attendance.merge_store import insert_scans, refold
+from sync_server.attendance.merge_store import insert_scans, refold, refold_device
 from sync_server.attendance.scan_rows import held_back
 from sync_server.storage import revisions
 from sync_server.storage.chunks import insert_rows, select_in
@@ -34,6 +34,19 @@ _HELD = select(entries.c.seq, entries.c.checksum, entries.c.unusable).where(
 )
 _JUDGED = select(scans.c.seq, scans.c.checksum, scans.c.verdict, scans.c.verdict_kind).where(
     scans.c.device_id == bindparam("of_device"), scans.c.epoch == bindparam("of_epoch")
+)
+
+_TAKEN_AGAIN = (
+    select(
+        entries.c.entry_id,
+        entries.c.epoch,
+        entries.c.checksum,
+        entries.c.received_ms,
+        entries.c.body,
+    )
+    .where(entries.c.unusable.in_(["foreign_gate", "unknown_type", "unknown_reason"]))
+    .order_by(entries.c.entry_id)
+    .limit(limits.TAKEN_AGAIN_ENTRIES_MAX)
 )
 
 Register = Callable[[Connection, wire.ScanEntry, int], str | None]
@@ -185,6 +198,33 @@ def _store_meaning(
         )
         for key, found in judgements.items()
     }
+
+
+def take_again(
+    conn: Connection, device_id: str, now_ms: int, register: Register | None = None
+) -> int:
+    """Look once more at what the device sent and nobody could use; returns how many can be now.
+
+    A database restored from a backup has forgotten that a device was moved: its scans of the later
+    gate are `foreign_gate` until somebody moves it there again (P2).
+    """
+    gates = _gates_of(conn, device_id)
+    by_sender: dict[_Sender, list[CheckedEntry]] = defaultdict(list)
+    kept = conn.execute(_TAKEN_AGAIN.where(entries.c.device_id == device_id)).all()
+    for row in kept:
+        checked = check_entry(row.body.encode(), gates)
+        if checked.entry is None or checked.checksum != row.checksum:
+            continue
+        conn.execute(
+            update(entries).where(entries.c.entry_id == row.entry_id).values(unusable=None)
+        )
+        sender = _Sender(device_id, row.epoch, row.received_ms)
+        by_sender[sender].append(checked)
+    for sender, usable in by_sender.items():
+        _store_meaning(conn, sender, usable, register)
+    if by_sender:
+        refold_device(conn, device_id, now_ms)
+    return sum(map(len, by_sender.values()))
 
 
 def _register_walk_ins(
