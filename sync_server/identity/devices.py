@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from shared.limits import ENROLMENT_CODE_TTL_S
 from sync_server.identity import pins
@@ -174,18 +174,19 @@ def assign_gate(conn: Connection, device_id: str, gate_id: str, now_ms: int) -> 
     )
 
 
+# Asked at every exchange of every gate: made once.
+_FOUND = select(
+    schema.devices.c.device_id,
+    schema.devices.c.name,
+    schema.devices.c.gate_id,
+    schema.devices.c.public_key,
+    schema.devices.c.state,
+    schema.devices.c.quarantined,
+).where(schema.devices.c.device_id == bindparam("of_device"))
+
+
 def find_device(conn: Connection, device_id: str) -> Device | None:
-    devices = schema.devices
-    row = conn.execute(
-        select(
-            devices.c.device_id,
-            devices.c.name,
-            devices.c.gate_id,
-            devices.c.public_key,
-            devices.c.state,
-            devices.c.quarantined,
-        ).where(devices.c.device_id == device_id)
-    ).first()
+    row = conn.execute(_FOUND, {"of_device": device_id}).first()
     return Device(*row) if row is not None else None
 
 

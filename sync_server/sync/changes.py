@@ -5,7 +5,7 @@ from itertools import islice
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from shared.errors import WireError
 from shared.wire import OperatorLine, cursor_text, parse_cursor
@@ -14,6 +14,20 @@ from sync_server.storage import revisions
 from sync_server.storage.chunks import mappings
 from sync_server.storage.lines import line_of
 from sync_server.storage.schema import REPLICATED
+
+# Made once: a page asks fourteen questions, and each waiting gate asks them after each commit.
+_AFTER: BindParameter[int] = bindparam("after_revision")
+_REVISIONS = [
+    select(table.c.revision)
+    .where(table.c.revision > _AFTER)
+    .order_by(table.c.revision)
+    .limit(bindparam("rows_max"))
+    for table in REPLICATED
+]
+_ROWS = [
+    select(table).where(table.c.revision > _AFTER, table.c.revision <= bindparam("until_revision"))
+    for table in REPLICATED
+]
 
 
 class ChangesPage(NamedTuple):
@@ -63,15 +77,8 @@ def _start(cursor: str | None, head: revisions.Head) -> int:
 
 def _boundary(conn: Connection, after: int, head_revision: int, limit: int) -> tuple[int, bool]:
     """The last revision that fits in the page, and whether rows remain beyond it."""
-    by_table = (
-        conn.execute(
-            select(table.c.revision)
-            .where(table.c.revision > after)
-            .order_by(table.c.revision)
-            .limit(limit + 1)
-        ).scalars()
-        for table in REPLICATED
-    )
+    asked = {"after_revision": after, "rows_max": limit + 1}
+    by_table = (conn.execute(statement, asked).scalars() for statement in _REVISIONS)
     found = list(islice(heapq.merge(*by_table), limit + 1))
     if len(found) <= limit:
         return head_revision, False
@@ -84,9 +91,8 @@ def _lines(
     found: list[tuple[int, bytes]] = []
     personal = False
     encode = msgspec.json.Encoder().encode
-    for table in REPLICATED:
-        inside = (table.c.revision > after) & (table.c.revision <= until)
-        for row in mappings(conn, select(table).where(inside)):
+    for table, statement in zip(REPLICATED, _ROWS, strict=True):
+        for row in mappings(conn, statement, after_revision=after, until_revision=until):
             line = line_of(table.name, row)
             if line is not None:
                 line.revision, line.hash = row["revision"], row["hash"]
