@@ -330,9 +330,12 @@ class SyncLoop:
         """Who is out gets no lists, and keeps none (DESIGN §5). The journal stays."""
         if self._session.revoked and self._session.generation is not None:
             log.error("sync.device_revoked")
-            await asyncio.to_thread(self._replica.wipe)
-            self._session.generation, self._cursor = None, None
-            self._on_change()
+            try:
+                await asyncio.to_thread(self._replica.wipe)
+                self._session.generation, self._cursor = None, None
+                self._on_change()
+            except Exception as error:  # noqa: BLE001 — a full card: at the next refusal again
+                self._report(Channel.DOWN, own_failure("down", error, self._replica).detail)
 
     async def _renew_epoch_if_rolled_back(self) -> None:
         epoch = self._session.rolled_back

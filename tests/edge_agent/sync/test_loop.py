@@ -12,6 +12,7 @@ from edge_agent import system_clock
 from edge_agent.identity import DeviceKey, Identity
 from edge_agent.storage.journal import Journal
 from edge_agent.storage.replica import Replica
+from edge_agent.sync import session as session_module
 from edge_agent.sync import transport as transport_module
 from edge_agent.sync.loop import SyncLoop
 from edge_agent.sync.transport import HttpTransport
@@ -248,6 +249,30 @@ async def test_a_revoked_device_forgets_its_lists_and_still_uploads(tmp_path, se
         await gate.arrived(1)
         assert server.asked["changes"] == asked
         assert "device_revoked" in gate.loop.state().alarms
+
+
+async def test_p9_a_full_disk_does_not_end_the_sync_of_a_revoked_device(
+    tmp_path, server, monkeypatch
+):
+    """Found by the simulation: the wipe that failed ended the loop, and with it the uploads."""
+    monkeypatch.setattr(session_module, "STATUS_INTERVAL_S", 0.2)
+    gate = Gate(tmp_path, server)
+    wipe, refusals = gate.replica.wipe, []
+
+    def full_at_first():
+        if len(refusals) < 2:
+            refusals.append(1)
+            raise sqlite3.OperationalError("database or disk is full")
+        wipe()
+
+    monkeypatch.setattr(gate.replica, "wipe", full_at_first)
+    async with gate.running():
+        await until(lambda: gate.loop.state().cursor == "g1.3")
+        server.trouble["changes"] = [403] * 10
+        server.trouble["status"] = [403] * 100
+        await until(lambda: gate.replica.live_cursor() is None)
+        gate.scan()
+        await gate.arrived(1)
 
 
 async def test_p12_a_full_disk_is_said_in_one_line_and_the_scans_still_go_up(
