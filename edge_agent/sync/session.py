@@ -228,7 +228,7 @@ class Session:
             self.links[Channel.DOWN].not_before_s = now_s + EMPTY_PAGE_PAUSE_S
         self._afresh = False
         generation, _ = parse_cursor(cursor)
-        if self.generation is not None and generation != self.generation:
+        if generation != self.generation:  # or none was known: a list that was wiped or lost
             self._offer_again()
         self.generation = generation
         self.unconfirmed = False

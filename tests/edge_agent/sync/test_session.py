@@ -86,6 +86,7 @@ def test_p2_a_swallowed_answer_means_the_same_batch_again(session):
 
 def test_p2_another_generation_is_offered_the_whole_journal_again(session):
     session.acknowledged("e1", 1_200)
+    session.generation = "g1"
     session.next(DOWN, 0)
     session.page_applied("g1.5", 1, more=False)
     assert isinstance(session.next(UP, 1), Wait)
@@ -208,6 +209,19 @@ def test_a_revoked_device_asks_for_no_more_lists_and_still_uploads(session):
     assert session.revoked
     assert session.next(DOWN, 60) == Wait(REVOKED_CHECK_S - 60)
     assert session.next(UP, 60) == Upload("e1", 0, 500)
+
+
+def test_p2_a_gate_wiped_and_taken_in_again_offers_its_journal_to_a_restored_server(session):
+    """Found by the simulation: without a list it had no generation to compare with, so what the
+    backup lacked was never sent again, and the overlay waited for it for ever.
+    """
+    session.page_applied("g1.5", 0, more=False)
+    session.next(UP, 0)
+    session.uploaded("e1", 500, 500, 1)
+    session.failed(DOWN, answered(403, "device_revoked"), 2)
+    session.generation = None  # the loop has wiped the list
+    session.page_applied("g2.3", 400, more=False)
+    assert session.next(UP, 400) == Upload("e1", 0, 500)
 
 
 def test_a_digest_that_differs_fetches_everything_again_once_an_hour(session):
