@@ -4,11 +4,13 @@ SHELL := /bin/bash
 BIN := .venv/bin
 DEMO_PORT ?= 8080
 KIOSK_PORT ?= 8081
+SEEDS ?= 1000
+FROM ?= 0
 
-.PHONY: help setup demo test chaos lint bench migration lock clean
+.PHONY: help setup demo test chaos simulate simulate-mutants lint bench migration lock clean
 
 help:  ## Say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
 
 setup:  ## Set everything up: system packages, .venv, the project
 	@tools/setup.sh
@@ -30,6 +32,12 @@ lint: setup  ## ruff, mypy, import laws
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+simulate: setup  ## Run SEEDS fleets in virtual time on all cores; SEED=N tells one story
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) $(if $(MUTANT),--mutant $(MUTANT)),--seeds $(SEEDS) --from $(FROM))
+
+simulate-mutants: setup  ## Plant each fault; each must be found within 500 seeds
+	@$(BIN)/python -m tests.simulation --mutants --seeds 500
 
 bench: setup  ## Print the benchmark tables
 	@$(BIN)/python -m tests.benchmarks
