@@ -23,10 +23,13 @@ from edge_agent.doorman import Doorman
 from edge_agent.folder import FolderLock, GateFolder
 from edge_agent.health import Health
 from edge_agent.identity import DeviceKey, load_identity
+from edge_agent.kiosk.preview_web import PreviewWeb
 from edge_agent.kiosk.screens import decision_frame
 from edge_agent.kiosk.web import KioskWeb
+from edge_agent.occupancy import Occupancy, moved, snapshot
 from edge_agent.parts import GateParts
 from edge_agent.ports import Outcome, Sighting
+from edge_agent.power import power
 from edge_agent.readers.plugins import PLUGINS, Readers, make_readers, plugins_of
 from edge_agent.readers.typed import TypedReader
 from edge_agent.staff import Staff
@@ -44,6 +47,7 @@ T = TypeVar("T")
 
 _RESTART_S_MIN, _RESTART_S_MAX = 0.5, 30.0
 _LOOK_S = 1.0
+STAFF_BADGE = "GS:STAFF:"  # + operator id, in the QR of a supervisor's badge
 _RESTART_ANSWER_S = 0.3  # the page hears that it is so
 _READY_CHECK_S = 0.2
 _TIDY_S = 5.0
@@ -80,11 +84,14 @@ class Running:
             on_lane=self._on_lane,
             monotonic_s=system_clock.monotonic_s,
             health=lambda: GateHealth(
-                self._readers.health(), self._health.disk(self._sync.state())
+                self._readers.health(),
+                self._health.disk(self._sync.state()),
+                self._health.power,
             ),
             version=version,
         )
         self._health.sync = self._sync.state
+        self._occupancy = Occupancy(parts.replica)
         self._staff = Staff(
             parts,
             on_lane=self._on_lane,
@@ -102,7 +109,10 @@ class Running:
             self._typed,
             self._state,
             config.kiosk_host,
-            self._staff.routes(),
+            [
+                *self._staff.routes(),
+                ("GET", "/api/preview.mjpeg", PreviewWeb(self._readers.picture).get),
+            ],
         )
         self._control = ControlServer(parts.folder.control_socket, self._asked)
         parts.lane.on_outcome.append(self._decided)
@@ -116,6 +126,7 @@ class Running:
                 group.create_task(self._watch("lane", self._take_sightings))
                 group.create_task(self._watch("health", self._keep_status))
                 group.create_task(self._watch("tidy", self._tidy))
+                group.create_task(self._watch("count", self._count))
                 group.create_task(self._watch("upkeep", Upkeep(self._parts, self._on_lane).run))
                 group.create_task(self._watch("sync", self._sync.run))
                 if self._beacons is not None:
@@ -137,6 +148,7 @@ class Running:
         await self._transport.aclose()
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._staff.close()
+        self._occupancy.close()
         self._health.close()
 
     async def _watch(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
@@ -169,6 +181,12 @@ class Running:
         if len(self._queue) >= QUEUE_SIGHTINGS_MAX:
             self._queue.popleft()
             self._health.sightings_dropped += 1
+        badge = sighting.payload.upper()
+        if badge.startswith(STAFF_BADGE):  # a supervisor steps up: the page asks for the PIN
+            self._kiosk.publish("staff", {"operatorId": sighting.payload[len(STAFF_BADGE) :]})
+            return
+        if sighting.kind == "qr":
+            self._kiosk.publish("reading", {})
         self._queue.append(sighting)
         self._sighted.set()
 
@@ -201,7 +219,30 @@ class Running:
     def _decided(self, outcome: Outcome) -> None:
         """On the lane's thread: the rest of the agent hears of it."""
         self._sync.wake()
-        self._loop.call_soon_threadsafe(self._kiosk.publish, "decision", decision_frame(outcome))
+        self._loop.call_soon_threadsafe(self._show, outcome, decision_frame(outcome))
+
+    def _show(self, outcome: Outcome, frame: dict[str, Any]) -> None:
+        self._kiosk.publish("decision", frame)
+        change = moved(outcome)
+        if change and self._health.inside is not None:
+            self._health.inside += change
+            self._kiosk.publish("count", {"inside": self._health.inside})
+
+    async def _count(self) -> None:
+        """Anew whenever the list moved or a scan was made; each decision moves it at once."""
+        facts = self._parts.lane.facts
+        before: object = None
+        while True:
+            state = (self._status.get("cursor"), self._status.get("head"), len(facts.own))
+            if state != before and facts.ready:
+                own = await self._on_lane(lambda: snapshot(facts.own))
+                inside = await asyncio.to_thread(self._occupancy.count, own)
+                before = state
+                if inside != self._health.inside:
+                    self._health.inside = inside
+                    self._kiosk.publish("count", {"inside": inside})
+            self._health.power = await asyncio.to_thread(power)
+            await asyncio.sleep(_LOOK_S)
 
     # --- being asked ------------------------------------------------------------------------
 
@@ -225,7 +266,13 @@ class Running:
         self._kiosk.publish("health", self._state())
 
     def _state(self) -> dict[str, Any]:
-        return self._health.kiosk(self._status)
+        settings = self._staff.desk.settings
+        return self._health.kiosk(self._status) | {
+            "mode": settings.mode,
+            "direction": None if settings.direction is None else str(settings.direction),
+            "brightness": settings.brightness,
+            "volume": settings.volume,
+        }
 
     async def _keep_status(self) -> None:
         seen: str | None = None

@@ -48,6 +48,8 @@ class Health:
         self.sync: Callable[[], SyncView] = NoSync  # on the event loop's thread
         self.faults: dict[str, str] = {}  # by part: what failed last, in a few words
         self.sightings_dropped = 0
+        self.inside: int | None = None
+        self.power: dict[str, Any] = {}
         self._parts = parts
         self._readers = readers
         self._lock = threading.Lock()
@@ -170,7 +172,10 @@ class Health:
                 0, status.get("waiting", 0) + self._parts.journal.head - status.get("head", 0)
             ),
             "replicaAgeS": status.get("replicaAgeS"),
-            "inside": None,
+            "inside": self.inside,
+            "device": {"id": self._parts.identity.device_id, "name": self._parts.identity.name},
+            "power": self.power,
+            "barrier": self.lane.barrier_fault or None,
             "clock": self.clock(),
             "readers": [
                 {name: reader[name] for name in ("name", "state", "detail")}

@@ -3,7 +3,8 @@
 from typing import Any
 
 from edge_agent.ports import Outcome
-from shared.reasons import MISTYPED, WORDS, Reason, Words, clock_words
+from shared.model import Direction
+from shared.reasons import GOODBYE, MISTYPED, WORDS, Reason, Words, clock_words
 from shared.wire import format_time
 
 
@@ -18,7 +19,7 @@ def words_for(outcome: Outcome) -> Words:
 
 def _words_of_reason(outcome: Outcome) -> Words:
     if outcome.decision.admitted:
-        return WORDS[Reason.OK]
+        return GOODBYE if outcome.direction == Direction.EXIT else WORDS[Reason.OK]
     if outcome.typed and outcome.decision.reason is Reason.UNREADABLE:
         return MISTYPED
     return WORDS[outcome.decision.reason]

@@ -4,6 +4,7 @@ In memory, rebuilt from the journal at start and whenever the server's generatio
 """
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from shared import wire
@@ -46,6 +47,9 @@ class OwnScans:
     def of(self, participant_id: str) -> list[OwnScan]:
         raw = self._by_person.get(participant_id)
         return [self._fact(scan) for scan in raw] if raw else []
+
+    def people(self, limit: int) -> list[str]:
+        return list(islice(self._by_person, limit))
 
     def __len__(self) -> int:
         return len(self._person_of)

@@ -45,7 +45,9 @@ class Staff:
         self.recent = Recent(self._gate_name)
         for row in reversed(parts.journal.newest(RECENT_MAX)):
             if row.body["type"] == "scan":
-                self.recent.add_body(row.body, row.at_ms)
+                person = row.body.get("participantId")
+                name = None if person is None else self._reader.by_person(person).masked_name
+                self.recent.add_body(row.body, row.at_ms, name)
         self.desk = Desk(
             parts.lane,
             parts.journal,
@@ -75,7 +77,6 @@ class Staff:
     def close(self) -> None:
         with self._lock:
             self._reader.close()
-            self._people.close()
 
     def operators(self) -> dict[str, OperatorLine]:
         """As the replica has them now; any thread."""

@@ -79,6 +79,7 @@ WORDS: dict[Reason, Words] = {
     Reason.STAFF_REFUSED: Words("Refused by staff.", "직원이 입장을 거절했습니다."),
 }
 
+GOODBYE = Words("Goodbye.", "안녕히 가세요.")  # an admitted exit
 MISTYPED = Words(
     "This code was mistyped. Please check it and type it again.",
     "코드가 잘못 입력되었습니다. 확인하고 다시 입력해 주세요.",

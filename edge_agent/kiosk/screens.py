@@ -1,12 +1,20 @@
-"""What the kiosk shows for a decision: one table from reason to presentation. Pure.
+"""The kiosk's states, one table: colour, icon, sound, seconds, and the words' key. Pure.
 
 The public face says no more than a stranger should read: whose ticket was withdrawn or who is
-barred is told to staff (`shared.reasons.WORDS`), never on this screen.
+barred is told to staff (`shared.reasons.WORDS`), never on this screen. The words stand in the
+catalogues (`catalogue.py`) under `KEY.title` and `KEY.words`.
+
+    starting ──► waiting ──► reading ──► admitted (2 s) ─┐
+                   ▲            └──────► refused, staff (5 s) ─┤   the next decision interrupts at once
+                   └───────────────────────────────────────────┘
+    not_enrolled ─► enrolling ─► enrolled        closed, held: what a supervisor set
+    out_of_order, unlinked: nothing can be decided; whatever was shown before gives way
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
+from edge_agent.kiosk.catalogue import words
 from edge_agent.outcomes import words_for
 from edge_agent.ports import Outcome
 from shared.model import Direction
@@ -16,12 +24,13 @@ from shared.wire import format_time
 ADMITTED_S: Final = 2
 REFUSED_S: Final = 5
 
-SEE_STAFF: Final = Words("Please see staff", "직원에게 문의해 주세요")
-
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a kind of screen looks and sounds. Contrast of ink on ground: FINDINGS §3."""
+    """How a kind of screen looks and sounds. Contrast of ink on ground: FINDINGS §3.
+
+    `seconds` 0: it stays as long as its cause.
+    """
 
     kind: str
     ground: str
@@ -34,16 +43,29 @@ class Look:
 ADMITTED: Final = Look("admitted", "#0b6b2e", "#ffffff", "check", "rise", ADMITTED_S)  # 6.65:1
 REFUSED: Final = Look("refused", "#b00020", "#ffffff", "cross", "low", REFUSED_S)  # 7.33:1
 STAFF: Final = Look("staff", "#ffb300", "#000000", "hand", "triple", REFUSED_S)  # 11.7:1
+WAITING: Final = Look("waiting", "#10233b", "#ffffff", "scan", "", 0)
+READING: Final = Look("reading", "#0a4a6e", "#ffffff", "eye", "", 0)
+OUT: Final = Look("out-of-order", "#3a3f47", "#ffffff", "wrench", "", 0)
+NOT_ENROLLED: Final = Look("not-enrolled", "#3d2a5c", "#ffffff", "plug", "", 0)
+CLOSED: Final = Look("closed", "#4a1a1a", "#ffffff", "bar", "", 0)
+HELD: Final = Look("held", "#4a3500", "#ffffff", "pause", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One decision's face. `shows_name`: the masked name may stand beside it."""
+    """One state's face. `shows_name`: the masked name may stand beside it."""
 
     look: Look
-    title: Words
-    words: Words
+    key: str
     shows_name: bool = False
+
+    @property
+    def title(self) -> Words:
+        return words(f"{self.key}.title")
+
+    @property
+    def words(self) -> Words:
+        return words(f"{self.key}.words")
 
     def as_json(self) -> dict[str, Any]:
         """As the page reads it; `seconds` is how long it stays."""
@@ -59,81 +81,42 @@ class Screen:
         }
 
 
-_ASK_STAFF: Final = Screen(
-    STAFF,
-    SEE_STAFF,
-    Words("They will gladly help you.", "직원이 도와드리겠습니다."),
-)
+# What the page shows without a decision; `{…}` in their words are filled in there.
+STATES: Final[dict[str, Screen]] = {
+    "starting": Screen(OUT, "starting"),
+    "unlinked": Screen(OUT, "unlinked"),
+    "out_of_order": Screen(OUT, "out_of_order"),
+    "not_enrolled": Screen(NOT_ENROLLED, "not_enrolled"),
+    "enrolling": Screen(NOT_ENROLLED, "enrolling"),
+    "enrolled": Screen(ADMITTED, "enrolled"),
+    "no_list": Screen(NOT_ENROLLED, "no_list"),
+    "closed": Screen(CLOSED, "closed"),
+    "held": Screen(HELD, "held"),
+    "waiting": Screen(WAITING, "waiting"),
+    "reading": Screen(READING, "reading"),
+}
+
+_ASK_STAFF: Final = Screen(STAFF, "ask_staff")
 
 SCREENS: Final[dict[Reason, Screen]] = {
-    Reason.OK: Screen(
-        ADMITTED, Words("Welcome", "환영합니다"), Words("Please come in.", "입장해 주세요."), True
-    ),
-    Reason.UNREADABLE: Screen(
-        REFUSED,
-        Words("Not a ticket code", "티켓 코드가 아닙니다"),
-        Words("Please check the code and try again.", "코드를 확인하고 다시 시도해 주세요."),
-    ),
-    Reason.WRONG_EVENT: Screen(
-        REFUSED,
-        Words("Another event's ticket", "다른 행사의 티켓입니다"),
-        Words("Please show the ticket of this event.", "이 행사의 티켓을 보여 주세요."),
-    ),
+    Reason.OK: Screen(ADMITTED, "ok", shows_name=True),
+    Reason.UNREADABLE: Screen(REFUSED, "unreadable"),
+    Reason.WRONG_EVENT: Screen(REFUSED, "wrong_event"),
     Reason.FORGED: _ASK_STAFF,
-    Reason.UNKNOWN: Screen(
-        STAFF,
-        SEE_STAFF,
-        Words("This ticket is not on the list here.", "명단에서 찾을 수 없는 티켓입니다."),
-    ),
+    Reason.UNKNOWN: Screen(STAFF, "unknown"),
     Reason.REVOKED: _ASK_STAFF,
     Reason.CANCELLED: _ASK_STAFF,
     Reason.BLOCKED: _ASK_STAFF,
-    Reason.GATE_CLOSED: Screen(
-        REFUSED,
-        Words("Closed", "운영하지 않습니다"),
-        Words("This gate is not open now.", "지금은 이 게이트를 이용할 수 없습니다."),
-    ),
-    Reason.TOO_EARLY: Screen(
-        REFUSED,
-        Words("Too early", "입장 시간 전입니다"),
-        Words("Please come back later.", "잠시 후 다시 와 주세요."),
-    ),
-    Reason.TOO_LATE: Screen(
-        REFUSED,
-        Words("Time is over", "입장 시간이 지났습니다"),
-        Words("The time to enter is over.", "입장이 마감되었습니다."),
-    ),
-    Reason.NOT_PERMITTED: Screen(
-        REFUSED,
-        Words("Not this gate", "다른 입구를 이용해 주세요"),
-        Words("This ticket is not for this gate.", "이 게이트에서 쓸 수 없는 티켓입니다."),
-    ),
-    Reason.JUST_SCANNED: Screen(
-        REFUSED,
-        Words("Already scanned", "이미 확인되었습니다"),
-        Words("This ticket was just scanned here.", "방금 이곳에서 확인된 티켓입니다."),
-    ),
-    Reason.ALREADY_INSIDE: Screen(
-        STAFF,
-        SEE_STAFF,
-        Words("This ticket was already used to enter.", "이미 입장에 사용된 티켓입니다."),
-    ),
+    Reason.GATE_CLOSED: Screen(REFUSED, "gate_closed"),
+    Reason.TOO_EARLY: Screen(REFUSED, "too_early"),
+    Reason.TOO_LATE: Screen(REFUSED, "too_late"),
+    Reason.NOT_PERMITTED: Screen(REFUSED, "not_permitted"),
+    Reason.JUST_SCANNED: Screen(REFUSED, "just_scanned"),
+    Reason.ALREADY_INSIDE: Screen(STAFF, "already_inside"),
     Reason.STAFF_REFUSED: _ASK_STAFF,
 }
-
-GOODBYE: Final = Screen(
-    ADMITTED, Words("Goodbye", "안녕히 가세요"), Words("You may leave.", "나가셔도 됩니다."), True
-)
-
-
-MISTYPED: Final = Screen(
-    REFUSED,
-    Words("Mistyped", "잘못 입력되었습니다"),
-    Words(
-        "Please check the code and type it again.",
-        "코드를 확인하고 다시 입력해 주세요.",
-    ),
-)
+GOODBYE: Final = Screen(ADMITTED, "goodbye", shows_name=True)
+MISTYPED: Final = Screen(REFUSED, "mistyped")
 
 
 def screen_for(*, admitted: bool, reason: Reason, direction: str, typed: bool = False) -> Screen:
@@ -141,6 +124,10 @@ def screen_for(*, admitted: bool, reason: Reason, direction: str, typed: bool = 
     if not admitted:
         return MISTYPED if typed and reason is Reason.UNREADABLE else SCREENS[reason]
     return GOODBYE if direction == Direction.EXIT else SCREENS[Reason.OK]
+
+
+def states_json() -> dict[str, Any]:
+    return {name: screen.as_json() for name, screen in STATES.items()}
 
 
 def decision_frame(outcome: Outcome) -> dict[str, Any]:

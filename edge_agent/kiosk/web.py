@@ -14,6 +14,7 @@ from aiohttp import WSMsgType, web
 
 from edge_agent.kiosk.guard import error_answer, errors_as_json, guard
 from edge_agent.kiosk.pages import Pages
+from edge_agent.kiosk.screens import states_json
 from shared.errors import UsageError
 from shared.limits import CODE_CHARS_MAX
 from shared.model import Direction
@@ -95,6 +96,7 @@ class KioskWeb:
         app.router.add_get("/", self._pages.answer_index)
         app.router.add_get("/static/{name}", self._pages.answer_file)
         app.router.add_get("/api/state", self._get_state)
+        app.router.add_get("/api/screens", self._get_screens)
         app.router.add_get("/api/live", self._live)
         app.router.add_post("/api/present", self._post_present)
         for method, path, handler in self._routes:
@@ -137,6 +139,9 @@ class KioskWeb:
 
     def _health(self) -> dict[str, Any]:
         return {**self._state(), "assets": self._pages.version}
+
+    async def _get_screens(self, _request: web.Request) -> web.Response:
+        return _json(states_json())
 
     async def _get_state(self, _request: web.Request) -> web.Response:
         return _json(self._health())

@@ -36,7 +36,7 @@ class Recent:
             )
         )
 
-    def add_body(self, body: dict[str, Any], at_ms: int) -> None:
+    def add_body(self, body: dict[str, Any], at_ms: int, name: str | None) -> None:
         """A scan read back from the journal at start."""
         self._items.append(
             _item(
@@ -46,7 +46,7 @@ class Recent:
                 reason=Reason.from_label(body["reason"]),
                 method=body["method"],
                 direction=body["direction"],
-                person=(body.get("participantId"), None),
+                person=(body.get("participantId"), name),
                 text=body.get("override", {}).get("text"),
                 earlier=None,
             )

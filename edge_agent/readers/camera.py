@@ -18,7 +18,15 @@ import msgspec
 
 from edge_agent import system_clock
 from edge_agent.ports import ReaderHealth, Sighting
-from edge_agent.readers.protocol import LINE_BYTES_MAX, Beat, Seen, from_line
+from edge_agent.readers.protocol import (
+    LINE_BYTES_MAX,
+    PREVIEW_OFF,
+    PREVIEW_ON,
+    Beat,
+    Picture,
+    Seen,
+    from_line,
+)
 from edge_agent.readers.source_kind import source_kind
 from edge_agent.readers.view_filter import ViewFilter
 from shared.credentials import looks_like_ours
@@ -31,6 +39,8 @@ _RESTART_S_MIN, _RESTART_S_MAX = 0.2, 10.0
 _STEADY_S = 30.0
 """A child that lived so long was fine: the next one starts without delay."""
 
+_LOOKING_S = 2.0
+"""Nobody asked for a picture for so long: the child need not make any."""
 _ADVICE = "If this goes on, unplug the camera and plug it in again, or run tools/setup.sh."
 
 
@@ -57,6 +67,18 @@ class CameraReader:
         self._foreign_codes = 0
         self._restarts = 0
         self._last_words = ""
+        self._picture = (0, b"")
+        self._looked_s = -_LOOKING_S
+        self._child_shows = False
+
+    def picture(self) -> tuple[int, bytes] | None:
+        """The newest small picture and its number; asking says that somebody looks. Any thread.
+        None where no camera runs.
+        """
+        self._looked_s = system_clock.monotonic_s()
+        if self._kind == "off" or self._beat.state not in ("running", "waiting"):
+            return None
+        return self._picture
 
     async def run(self, emit: Callable[[Sighting], None]) -> None:
         """Run until cancelled; whatever happens to the child shows in `health`."""
@@ -107,7 +129,8 @@ class CameraReader:
         try:
             async with asyncio.TaskGroup() as group:
                 errors = group.create_task(self._keep_last_words(child.stderr))
-                fate = await self._listen(child.stdout, emit)
+                self._child_shows = False
+                fate = await self._listen(child.stdout, child.stdin, emit)
                 _kill(child)
                 await errors
         finally:
@@ -117,7 +140,12 @@ class CameraReader:
             await child.wait()
         return fate or f"The camera process ended ({self._how_it_ended(child.returncode)})."
 
-    async def _listen(self, stdout: asyncio.StreamReader, emit: Callable[[Sighting], None]) -> str:
+    async def _listen(
+        self,
+        stdout: asyncio.StreamReader,
+        stdin: asyncio.StreamWriter | None,
+        emit: Callable[[Sighting], None],
+    ) -> str:
         """Handle messages until the child ends (empty answer) or deserves to be ended (why)."""
         patience_s = _START_S_MAX
         while True:
@@ -133,11 +161,20 @@ class CameraReader:
             except (ValueError, msgspec.MsgspecError):
                 return "The camera process sent what is no message and was ended."
             patience_s = self._silence_s_max
-            if isinstance(message, Beat):
+            self._tell_whether_somebody_looks(stdin)
+            if isinstance(message, Picture):
+                self._picture = (self._picture[0] + 1, message.jpeg)
+            elif isinstance(message, Beat):
                 self._beat = message
                 self._position = message.position or self._position
             else:
                 self._sight(message, emit)
+
+    def _tell_whether_somebody_looks(self, stdin: asyncio.StreamWriter | None) -> None:
+        looks = system_clock.monotonic_s() - self._looked_s < _LOOKING_S
+        if stdin is not None and looks is not self._child_shows:
+            stdin.write(PREVIEW_ON if looks else PREVIEW_OFF)
+            self._child_shows = looks
 
     def _sight(self, seen: Seen, emit: Callable[[Sighting], None]) -> None:
         for code in self._view.new_codes(seen.codes, seen.boot_ms):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import structlog
 
@@ -55,6 +55,13 @@ def _scanner(config: Config) -> Reader:
     from edge_agent.readers.hand_scanner import HandScannerReader
 
     return HandScannerReader(config)
+
+
+@runtime_checkable
+class SeesPictures(Protocol):
+    """A reader that can show what it sees."""
+
+    def picture(self) -> tuple[int, bytes] | None: ...
 
 
 class Beacons(Protocol):
@@ -141,6 +148,13 @@ class Readers:
         for host in self._hosts:
             if not host.join():
                 log.warning("reader_left_behind", reader=host.reader.name)
+
+    def picture(self) -> tuple[int, bytes] | None:
+        """The newest small picture of the camera (CameraReader.picture)."""
+        for host in self._hosts:
+            if isinstance(host.reader, SeesPictures):
+                return host.reader.picture()
+        return None
 
     def health(self) -> list[ReaderHealth]:
         return [host.health() for host in self._hosts]

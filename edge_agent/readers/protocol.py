@@ -35,13 +35,22 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     """What a person can do about it."""
 
 
-Message = Seen | Beat
+class Picture(msgspec.Struct, frozen=True, tag="picture"):
+    """What the camera sees, small, while somebody looks."""
+
+    jpeg: bytes
+
+
+Message = Seen | Beat | Picture
+
+PREVIEW_ON, PREVIEW_OFF = b"preview on\n", b"preview off\n"
+"""What the agent tells the child on its standard input."""
 
 LINE_BYTES_MAX = 64 * 1024
 """Longest line that the parent accepts; four full-size codes in one frame fit."""
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Seen | Beat] = msgspec.json.Decoder(Seen | Beat)
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Seen | Beat | Picture)
 
 
 def to_line(message: Message) -> bytes:

@@ -18,7 +18,17 @@ from edge_agent import system_clock
 from edge_agent.readers import sources
 from edge_agent.readers.decode import decode
 from edge_agent.readers.frames import Frame, Item, Notice
-from edge_agent.readers.protocol import Beat, Message, Seen, State, to_line
+from edge_agent.readers.preview import Preview
+from edge_agent.readers.protocol import (
+    PREVIEW_OFF,
+    PREVIEW_ON,
+    Beat,
+    Message,
+    Picture,
+    Seen,
+    State,
+    to_line,
+)
 from edge_agent.readers.scene import Scene
 
 BEAT_S = 0.5
@@ -83,6 +93,7 @@ class Worker:
     def __init__(self, slot: NewestFrame, out_fd: int) -> None:
         self._slot = slot
         self._out_fd = out_fd
+        self.preview = Preview()
         self._scene = Scene()
         self._still: tuple[str, list[str]] = ("", [])
         self._position = ""
@@ -124,6 +135,9 @@ class Worker:
             self._reads += 1
             self._last_code_ms = frame.boot_ms
             self._send(Seen(codes, frame.boot_ms))
+        jpeg = self.preview.picture(frame.gray, frame.boot_ms, read=bool(codes))
+        if jpeg is not None:
+            self._send(Picture(jpeg))
 
     def _codes(self, frame: Frame) -> list[str]:
         if frame.still and frame.still == self._still[0]:
@@ -199,9 +213,13 @@ def capture(slot: NewestFrame, source: str, resume: str) -> None:
         slot.fault = fault
 
 
-def end_with_parent() -> None:
-    """Body of the thread that waits for the parent to close our standard input."""
-    sys.stdin.buffer.read()
+def listen_to_parent(preview: Preview) -> None:
+    """Body of the thread that hears whether somebody looks, and ends us with our parent."""
+    for line in sys.stdin.buffer:
+        if line == PREVIEW_ON:
+            preview.wanted.set()
+        elif line == PREVIEW_OFF:
+            preview.wanted.clear()
     os._exit(0)
 
 
@@ -224,7 +242,7 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)
     slot = NewestFrame()
     worker = Worker(slot, out_fd)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=listen_to_parent, args=(worker.preview,), daemon=True).start()
     threading.Thread(target=capture, args=(slot, source, resume), daemon=True).start()
     try:
         worker.run()

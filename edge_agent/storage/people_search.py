@@ -2,13 +2,18 @@
 rather than keep an index that every page would have to feed. One reader, any one thread at a time.
 """
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import structlog
 
 from edge_agent.storage import sqlite_file
 from shared.limits import SEARCH_CANDIDATES_MAX
 
+log = structlog.get_logger(__name__)
 _ROWS = """
 SELECT p.participant_id, p.masked_name, p.status, p.group_name,
   r.inside, r.last_ms, r.last_direction, r.last_gate_id
@@ -31,13 +36,12 @@ class Person(NamedTuple):
 
 
 class PeopleSearch:
-    """Each answer has at most `SEARCH_CANDIDATES_MAX` people."""
+    """Each answer has at most `SEARCH_CANDIDATES_MAX` people. Each opens the file anew: a damaged
+    one may have been put aside meanwhile. Any thread.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._conn = sqlite_file.connect_reader(path)
-
-    def close(self) -> None:
-        self._conn.close()
+        self._path = path
 
     def by_ids(self, ids: Sequence[str]) -> list[Person]:
         places = ", ".join("?" * len(ids))
@@ -67,21 +71,24 @@ class PeopleSearch:
     def in_group(self, group: str) -> list[Person]:
         return self._find("lower(p.group_name) = ?", group)
 
-    def inside(self) -> int:
-        """How many are inside, as the replica has it."""
-        sql = f"SELECT count(*) FROM presences_{self._live()} WHERE inside"  # noqa: S608
-        count: int = self._conn.execute(sql).fetchone()[0]
-        return count
+    def inside(self) -> int | None:
+        """How many are inside, as the replica has it; None where it can't be read now."""
+        rows = self._rows("SELECT count(*) FROM presences_{live} WHERE inside", ())
+        return None if rows is None else int(rows[0][0])
 
     def _find(self, condition: str, *values: Any) -> list[Person]:
-        live = self._live()
-        sql = _ROWS.replace("{condition}", condition).replace("{live}", live)
-        rows = self._conn.execute(sql, (*values, SEARCH_CANDIDATES_MAX))
+        sql = _ROWS.replace("{condition}", condition)
+        rows = self._rows(sql, (*values, SEARCH_CANDIDATES_MAX))
         return [
             Person(one, name, status, group, bool(inside), *last)
-            for one, name, status, group, inside, *last in rows
+            for one, name, status, group, inside, *last in rows or ()
         ]
 
-    def _live(self) -> str:
-        live: str = self._conn.execute("SELECT live FROM state").fetchone()[0]
-        return live
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[Any] | None:
+        try:
+            with closing(sqlite_file.connect_reader(self._path)) as conn:
+                live = conn.execute("SELECT live FROM state").fetchone()[0]
+                return conn.execute(sql.replace("{live}", live), values).fetchall()
+        except sqlite3.DatabaseError as error:
+            log.warning("list_not_readable", error=str(error))
+            return None

@@ -174,9 +174,10 @@ async def test_it_outlives_a_restart_of_the_agent(page: Page, gate: Gate) -> Non
 
 
 async def test_not_enrolled_and_out_of_order_come_from_the_agent(page: Page, gate: Gate) -> None:
-    gate.health["outOfOrder"] = "DISK"
+    gate.health |= {"outOfOrder": "DISK", "device": {"id": "d1", "name": "Left door"}}
     await shows(page, "out-of-order")
-    await expect(page.locator("#words")).to_contain_text("(DISK)")
+    await expect(page.locator("#words")).to_contain_text("(DISK · Left door)")
+    del gate.health["outOfOrder"]
     gate.health["notEnrolled"] = True
     await shows(page, "not-enrolled")
 

@@ -1,60 +1,71 @@
-// The kiosk page. What it shows follows from four facts alone: is the agent there, what did it say
-// of its health, is a decision on the screen, and the language. `draw` turns them into the page.
+// The kiosk page. What it shows follows from a few facts alone: is the agent there, what did it say
+// of its health, is a decision on the screen, and the language. `view` picks one state of the table
+// in screens.py, which comes from the agent; `draw` turns it into the page.
+import { drawDisplay, nextDisplay } from "./display.js";
 import { connect } from "./link.js";
-import { play } from "./sounds.js";
-import { tell, tellAge } from "./words.js";
+import { byId, setText } from "./page.js";
+import { play, setVolume } from "./sounds.js";
+import { openStaff, staffHealth } from "./staff.js";
+import { drawStrip } from "./strip.js";
+import { fill, OTHER, tell } from "./words.js";
 
-const byId = (id) => document.getElementById(id);
-const OTHER = { ko: "en", en: "ko" };
-const OUT_OF_ORDER = { ground: "#3a3f47", ink: "#ffffff", icon: "wrench" };
+const READING_MS = 1500; // a code that leads to no decision is forgotten
 
 const facts = {
   linked: undefined, // undefined until the first word of the agent
   health: {},
   decision: null,
+  reading: false,
   language: localStorage.getItem("language") === "en" ? "en" : "ko",
 };
+const STATES = await (await fetch("/api/screens")).json();
 let backToWaiting;
+let readingOver;
 
 // ---- what to show -----------------------------------------------------------------------------
 
+function state(name, values = {}, words = null) {
+  const shown = STATES[name];
+  const filled = (texts) =>
+    Object.fromEntries(Object.entries(texts).map(([l, text]) => [l, fill(text, values)]));
+  return { ...shown, title: filled(shown.title), words: words ?? filled(shown.words) };
+}
+
 function view() {
-  const own = (kind, title, words, look = {}, values = {}) => ({
-    kind,
-    ...look,
-    title: { ko: tell("ko", title, values), en: tell("en", title, values) },
-    words: { ko: tell("ko", words, values), en: tell("en", words, values) },
-  });
-  const { linked, health, decision } = facts;
-  if (linked === undefined) return own("starting", "starting", "unlinked", OUT_OF_ORDER);
-  if (!linked) return own("out-of-order", "outTitle", "outWords", OUT_OF_ORDER, { code: "LINK" });
-  if (health.notEnrolled) {
-    return own("not-enrolled", "notEnrolledTitle", "notEnrolledWords", OUT_OF_ORDER);
-  }
-  if (decision) return { ...decision.screen, name: decision.maskedName };
+  const { linked, health, decision, reading } = facts;
+  const device = health.device?.name || health.device?.id?.slice(0, 8) || "–";
+  if (linked === undefined) return state("starting");
+  if (!linked) return state("unlinked", { code: "LINK", device });
+  if (health.enrolment) return ofEnrolment(health.enrolment);
   if (health.outOfOrder) {
-    const shown = own("out-of-order", "outTitle", "outWords", OUT_OF_ORDER, { code: health.outOfOrder });
-    return health.outOfOrderWords ? { ...shown, words: health.outOfOrderWords } : shown;
+    const code = health.outOfOrder;
+    const cause = health.outOfOrderWords;
+    const words = cause && {
+      ko: `${cause.ko} (${code} · ${device})`,
+      en: `${cause.en} (${code} · ${device})`,
+    };
+    return state("out_of_order", { code, device }, words);
   }
-  return own("waiting", "waitingTitle", "waitingWords", { icon: "scan" });
+  if (health.notEnrolled) return state("no_list", { device });
+  if (decision) return { ...decision.screen, name: decision.maskedName };
+  if (health.mode === "held" || health.mode === "closed") return state(health.mode);
+  if (reading) return state("reading");
+  return state("waiting");
+}
+
+function ofEnrolment({ state: name, address, rows, gate, problem }) {
+  return state(name, { address, rows, gate: gate ?? "" }, name === "not_enrolled" ? problem : null);
 }
 
 // ---- drawing ----------------------------------------------------------------------------------
-
-// Setting equal text again would make a screen reader speak again.
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 function drawStage() {
   const stage = byId("stage");
   const shown = view();
   const { language } = facts;
   stage.dataset.kind = shown.kind;
-  for (const name of ["ground", "ink"]) {
-    if (shown[name]) stage.style.setProperty(`--${name}`, shown[name]);
-    else stage.style.removeProperty(`--${name}`);
-  }
+  stage.style.setProperty("--ground", shown.ground);
+  stage.style.setProperty("--ink", shown.ink);
   byId("drawing").setAttribute("href", `#icon-${shown.icon}`);
   setText(byId("title"), shown.title[language]);
   setText(byId("words"), shown.words[language]);
@@ -63,55 +74,19 @@ function drawStage() {
   setText(byId("other"), `${shown.title[other]} · ${shown.words[other]}`);
   byId("name").hidden = !shown.name;
   setText(byId("name"), shown.name ?? "");
+  drawPreview(["waiting", "reading", "not-enrolled"].includes(shown.kind));
 }
 
-function item(id, text, { mark = "", trouble = false } = {}) {
-  const element = byId(id);
-  element.hidden = !text;
-  element.dataset.mark = mark;
-  element.classList.toggle("trouble", trouble);
-  setText(element, text ?? "");
-}
-
-function clockTime(when) {
-  const options = { hour: "2-digit", minute: "2-digit", hour12: false };
-  const timeZone = facts.health.event?.timeZone;
-  return new Date(when).toLocaleTimeString("en-GB", timeZone ? { ...options, timeZone } : options);
-}
-
-function drawStrip() {
-  const { language, health, linked } = facts;
-  const say = (key, values) => tell(language, key, values);
-  if (!linked) {
-    item("online", say("unlinked"), { mark: "↻", trouble: true });
-    for (const id of ["waiting", "age", "inside", "clock", "readers", "double", "troubles"]) item(id, null);
-    return;
-  }
-  const since = health.offlineSince && clockTime(health.offlineSince);
-  const offline = since ? say("offline", { since }) : say("offlineNow");
-  item("online", health.online ? say("online") : offline, {
-    mark: health.online ? "●" : "○",
-    trouble: !health.online,
-  });
-  item("waiting", say("waiting", { n: health.waiting ?? 0 }), { mark: "↑" });
-  const hasList = typeof health.replicaAgeS === "number";
-  item("age", hasList ? say("age", { age: tellAge(language, health.replicaAgeS) }) : say("noList"), {
-    mark: "☰",
-    trouble: !hasList,
-  });
-  item("inside", typeof health.inside === "number" ? say("inside", { n: health.inside }) : null, {
-    mark: "⌂",
-  });
-  const clockIsOff = health.clock && health.clock.quality === "wall" && health.online;
-  item("clock", clockIsOff ? say("clock") : null, { mark: "⚠", trouble: true });
-  const bad = (health.readers ?? []).filter(({ state }) => ["missing", "failed"].includes(state));
-  const names = bad.map(({ name, detail }) => (detail ? `${name} (${detail})` : name)).join(", ");
-  const troubles = (health.troubles ?? []).map((trouble) => trouble[language]).join(" · ");
-  item("troubles", troubles, { mark: "⚠", trouble: true });
-  item("readers", names ? say("reader", { name: names }) : null, { mark: "⚠", trouble: true });
-  const double = health.doubleEntries;
-  const where = double && { n: double.count, gate: double.gate, time: clockTime(double.at) };
-  item("double", double ? say("doubleEntry", where) : null, { mark: "⚠", trouble: true });
+// The picture is asked for only while it is shown: nobody pays for it otherwise.
+function drawPreview(wanted) {
+  const picture = byId("preview");
+  const camera = (facts.health.readers ?? []).find(({ name }) => name === "camera");
+  const shows = Boolean(wanted && camera && camera.state === "running");
+  if (shows === !picture.hidden) return;
+  picture.hidden = !shows;
+  byId("picture").toggleAttribute("hidden", shows);
+  if (shows) picture.src = `/api/preview.mjpeg?${Date.now()}`;
+  else picture.removeAttribute("src");
 }
 
 function drawWords() {
@@ -120,21 +95,25 @@ function drawWords() {
   for (const element of document.querySelectorAll("[data-words]")) {
     setText(element, tell(language, element.dataset.words));
   }
-  for (const element of document.querySelectorAll("[data-placeholder]")) {
-    element.placeholder = tell(language, element.dataset.placeholder);
+  for (const [member, attribute] of [["placeholder", "placeholder"], ["label", "aria-label"], ["alt", "alt"]]) {
+    for (const element of document.querySelectorAll(`[data-${member}]`)) {
+      element.setAttribute(attribute, tell(language, element.dataset[member]));
+    }
   }
   const other = byId("language");
   other.lang = OTHER[language];
   setText(other, tell(OTHER[language], "language"));
-  const arrow = { entry: "→", exit: "←", both: "↔" }[health.gate?.direction] ?? "";
+  const direction = health.direction ?? health.gate?.direction;
+  const arrow = { entry: "→", exit: "←", both: "↔" }[direction] ?? "";
   setText(byId("gate"), health.gate?.name ? `${arrow} ${health.gate.name}` : "Gatesync");
   setText(byId("event"), health.event?.name ?? "");
+  drawDisplay(language);
 }
 
 function draw() {
   drawWords();
   drawStage();
-  drawStrip();
+  drawStrip(facts);
 }
 
 // ---- what happens -----------------------------------------------------------------------------
@@ -142,6 +121,7 @@ function draw() {
 function showDecision(decision) {
   clearTimeout(backToWaiting);
   facts.decision = decision;
+  facts.reading = false;
   backToWaiting = setTimeout(() => {
     facts.decision = null;
     draw();
@@ -157,10 +137,25 @@ const onFrame = {
     facts.health = { ...facts.health, ...data };
     draw();
   },
+  reading() {
+    clearTimeout(readingOver);
+    facts.reading = true;
+    readingOver = setTimeout(() => {
+      facts.reading = false;
+      draw();
+    }, READING_MS);
+    draw();
+  },
+  staff(data) {
+    openStaff(facts, data.operatorId);
+  },
   health(data) {
     assets ??= data.assets;
     if (data.assets && data.assets !== assets) location.reload(); // the agent was updated
     facts.health = data;
+    setVolume(data.volume ?? 60);
+    document.body.style.setProperty("--dim", String((data.brightness ?? 100) / 100));
+    staffHealth(data);
     draw();
   },
 };
@@ -174,9 +169,19 @@ connect({
     clearTimeout(backToWaiting);
     facts.linked = facts.linked === undefined ? undefined : false;
     facts.decision = null;
+    facts.reading = false;
     draw();
   },
 });
+
+async function post(path, body) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+}
 
 byId("typed").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -186,12 +191,7 @@ byId("typed").addEventListener("submit", async (event) => {
   field.value = "";
   // The answer shows by the decision frame, like any other decision.
   try {
-    const answer = await fetch("/api/present", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ code }),
-    });
-    if (!answer.ok) throw new Error(`present: ${answer.status}`);
+    await post("/api/present", { code });
     field.dataset.placeholder = "typeCode";
   } catch (problem) {
     console.error(problem);
@@ -200,8 +200,9 @@ byId("typed").addEventListener("submit", async (event) => {
   draw();
 });
 
-// A hand scanner types wherever the focus happens to be.
+// A hand scanner types wherever the focus happens to be; a supervisor's fields are their own.
 document.addEventListener("keydown", (event) => {
+  if (byId("desk").open) return;
   const typing = event.key.length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey;
   const onButton = event.key === " " && event.target instanceof HTMLButtonElement;
   if (typing && !onButton && event.target !== byId("code")) byId("code").focus();
@@ -212,5 +213,29 @@ byId("language").addEventListener("click", () => {
   localStorage.setItem("language", facts.language);
   draw();
 });
+byId("display").addEventListener("click", () => {
+  nextDisplay();
+  draw();
+});
+
+// Staff: press and hold, so that nobody comes here by chance; by keyboard and switch a press will do.
+let held;
+const staff = byId("staff");
+staff.addEventListener("pointerdown", () => {
+  held = setTimeout(() => openStaff(facts), 900);
+});
+for (const end of ["pointerup", "pointerleave", "pointercancel"]) {
+  staff.addEventListener(end, () => clearTimeout(held));
+}
+staff.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    openStaff(facts);
+  }
+});
+staff.addEventListener("click", (event) => {
+  if (event.detail === 0) openStaff(facts); // a screen reader's or switch's press has no pointer
+});
+staff.addEventListener("contextmenu", (event) => event.preventDefault());
 
 draw();

@@ -4,11 +4,17 @@ const PATTERNS = {
   low: [[0, 0.4, 220]],
   triple: [[0, 0.12, 520], [0.2, 0.12, 520], [0.4, 0.12, 520]],
 };
-const VOLUME = 0.2;
+const LOUDEST = 0.35;
+let volumeNow = 0.2;
 let context;
 
+// 0 to 100, as a supervisor set it.
+export function setVolume(percent) {
+  volumeNow = (LOUDEST * percent) / 100;
+}
+
 export function play(name) {
-  if (!window.AudioContext || !PATTERNS[name]) return;
+  if (!window.AudioContext || !PATTERNS[name] || volumeNow <= 0) return;
   context ??= new AudioContext();
   // A browser that wants a touch first stays silent; the kiosk's is started with sound allowed.
   if (context.state !== "running") {
@@ -20,7 +26,7 @@ export function play(name) {
     const volume = context.createGain();
     const from = context.currentTime + start;
     tone.frequency.value = pitch;
-    volume.gain.setValueAtTime(VOLUME, from);
+    volume.gain.setValueAtTime(volumeNow, from);
     volume.gain.exponentialRampToValueAtTime(0.001, from + length);
     tone.connect(volume).connect(context.destination);
     tone.start(from);

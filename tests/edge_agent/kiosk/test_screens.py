@@ -1,16 +1,48 @@
 """P11: every decision has words in both languages, and the public ones tell a stranger little."""
 
 import itertools
+import re
 
 import pytest
 from msgspec.structs import replace
 
 from edge_agent import outcomes
-from edge_agent.kiosk.screens import ADMITTED, SCREENS, STAFF, decision_frame, screen_for
+from edge_agent.kiosk.catalogue import FOLDER, texts
+from edge_agent.kiosk.screens import (
+    ADMITTED,
+    GOODBYE,
+    MISTYPED,
+    SCREENS,
+    STAFF,
+    STATES,
+    Screen,
+    decision_frame,
+    screen_for,
+)
 from edge_agent.ports import Outcome
 from shared.model import Decision, Direction, Moment, Override
 from shared.reasons import WORDS, Reason
 
+ALL = [*STATES.values(), *SCREENS.values(), GOODBYE, MISTYPED]
+HOLES = re.compile(r"{\w+}")
+# Keys that the staff side puts together: `s.${…}`.
+S_MADE = [
+    "people",
+    "recent",
+    "walkIn",
+    "gate",
+    "name",
+    "email",
+    "phone",
+    "organization",
+    "entry",
+    "exit",
+    "qr_scan",
+    "ble_auto",
+    "manual",
+    "brightness",
+    "volume",
+]
 PRIVATE = [Reason.REVOKED, Reason.CANCELLED, Reason.BLOCKED, Reason.FORGED, Reason.STAFF_REFUSED]
 
 
@@ -92,3 +124,42 @@ def test_p11_a_window_judged_within_the_clocks_error_is_said_on_the_screen() -> 
     assert "±5분" in frame["screen"]["words"]["ko"]
     assert outcomes.as_json(late)["withinError"] == "too_late"
     assert "withinError" not in outcomes.as_json(outcome(Reason.OK, admitted=True))
+
+
+def test_no_text_is_missing_in_either_catalogue() -> None:
+    """P11: one catalogue a language, the same keys, the same `{…}`, nothing empty."""
+    ko, en = texts("ko"), texts("en")
+    assert set(ko) == set(en)
+    for key, text in ko.items():
+        assert text.strip(), key
+        assert en[key].strip(), key
+        assert sorted(HOLES.findall(text)) == sorted(HOLES.findall(en[key])), key
+
+
+def test_each_text_is_used_and_each_used_text_is_there() -> None:
+    scripts = "".join(path.read_text() for path in FOLDER.glob("*.js"))
+    scripts += (FOLDER / "index.html").read_text()
+    made = {f"{screen.key}.{part}" for screen in ALL for part in ("title", "words")}
+    made |= {f"display{mode}" for mode in ("Plain", "Large", "Contrast", "Both")}
+    made |= {f"s.{name}" for name in S_MADE}
+    unused = {key for key in texts("en") if f'"{key}"' not in scripts} - made
+    assert unused == set()
+    named = set(re.findall(r'(?:say|tell)\((?:language, )?"([\w.]+)"', scripts))
+    assert named <= set(texts("en"))
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_each_state_can_be_read(name: str) -> None:
+    screen = STATES[name]
+    assert contrast(screen.look.ground, screen.look.ink) >= 4.5
+    assert all([*screen.title, *screen.words, screen.look.icon])
+
+
+@pytest.mark.parametrize("screen", ALL)
+def test_each_icon_is_drawn(screen: Screen) -> None:
+    assert f'id="icon-{screen.look.icon}"' in (FOLDER / "index.html").read_text()
+
+
+def test_an_admitted_exit_is_told_goodbye() -> None:
+    frame = decision_frame(outcome(Reason.OK, admitted=True, direction="exit"))
+    assert frame["message"]["en"] == "Goodbye."

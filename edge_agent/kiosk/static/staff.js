@@ -1,0 +1,136 @@
+// The supervisors' side: name and PIN, then people, what happened lately, walk-ins and the gate.
+// A session is five minutes and lives in this page's memory alone.
+import { keyboard } from "./keyboard.js";
+import { byId, make, setText } from "./page.js";
+import { gatePane } from "./staff_gate.js";
+import { peoplePane, recentPane, walkInPane } from "./staff_people.js";
+import { tell } from "./words.js";
+
+const desk = {
+  facts: null,
+  token: null,
+  untilMs: 0,
+  health: {},
+  pane: null,
+  say: (key, values) => tell(desk.facts.language, key, values),
+  told: (text) => setText(byId("desk-said"), text),
+  show: (...nodes) => byId("desk-body").replaceChildren(...nodes),
+  ask,
+};
+const PANES = [["people", peoplePane], ["recent", recentPane], ["walkIn", walkInPane], ["gate", gatePane]];
+let ticking;
+
+async function ask(what, body = {}) {
+  const answer = await fetch(`/api/manual/${what}`, {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      ...(desk.token ? { Authorization: `Bearer ${desk.token}` } : {}),
+    },
+    body: JSON.stringify(body),
+  });
+  const said = await answer.json();
+  if (answer.ok) return said;
+  if (said.error.code === "no_session" && desk.token) {
+    desk.token = null;
+    signIn();
+    desk.told(desk.say("s.over"));
+    throw new Error("s.over");
+  }
+  const problem = new Error(said.error.message);
+  problem.code = said.error.code;
+  problem.waitS = Number(answer.headers.get("Retry-After"));
+  throw problem;
+}
+
+export function openStaff(facts, operatorId) {
+  desk.facts = facts;
+  const dialog = byId("desk");
+  if (!dialog.open) dialog.showModal();
+  desk.told("");
+  if (desk.token) showPanes();
+  else signIn(operatorId);
+}
+
+export function staffHealth(health) {
+  desk.health = health;
+}
+
+function close() {
+  if (desk.token) ask("end").catch(() => undefined);
+  desk.token = null;
+  clearInterval(ticking);
+  setText(byId("desk-left"), "");
+  byId("desk-body").replaceChildren();
+  byId("desk").close();
+}
+byId("desk-close").addEventListener("click", close);
+byId("desk").addEventListener("cancel", (event) => {
+  event.preventDefault();
+  close();
+});
+
+// ---- name and PIN -----------------------------------------------------------------------------
+
+async function signIn(operatorId) {
+  setText(byId("desk-left"), "");
+  const { items } = await (await fetch("/api/manual/operators")).json();
+  if (!items.length) return desk.show(make("p", { text: desk.say("s.nobody") }));
+  const known = items.find((one) => one.operatorId === operatorId) ?? (items.length === 1 ? items[0] : null);
+  if (known) return askPin(known);
+  const names = items.map((one) =>
+    make("button", { type: "button", text: one.maskedName, onclick: () => askPin(one) }));
+  desk.show(make("h3", { text: desk.say("s.who") }), make("div", { class: "choices" }, ...names));
+}
+
+function askPin(operator) {
+  const label = desk.say("s.pinFor", { name: operator.maskedName });
+  const field = make("input", {
+    id: "pin", type: "password", inputmode: "numeric", autocomplete: "off", maxlength: 12, "aria-label": label,
+  });
+  const form = make("form", { class: "pin" }, make("h3", { text: label }), field, keyboard(desk, field, "digits"),
+    make("button", { type: "submit", class: "main", text: desk.say("s.enter") }));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const pin = field.value;
+    field.value = "";
+    try {
+      const session = await ask("session", { operator: operator.operatorId, pin });
+      desk.token = session.token;
+      desk.untilMs = Date.now() + session.expiresInS * 1000;
+      desk.told("");
+      showPanes();
+    } catch (problem) {
+      desk.told(problem.code === "locked" ? desk.say("s.locked", { n: problem.waitS }) : desk.say("s.wrong"));
+    }
+  });
+  desk.show(form);
+  field.focus();
+}
+
+// ---- the desk ---------------------------------------------------------------------------------
+
+function showPanes(name = desk.pane ?? "people") {
+  desk.pane = name;
+  const tabs = PANES.map(([key]) =>
+    make("button", {
+      type: "button", text: desk.say(`s.${key}`), "aria-pressed": String(key === name),
+      onclick: () => { desk.told(""); showPanes(key); },
+    }));
+  const pane = make("section", { id: "pane", "aria-label": desk.say(`s.${name}`) });
+  desk.show(make("nav", { class: "tabs" }, ...tabs), pane);
+  PANES.find(([key]) => key === name)[1](desk, pane);
+  clearInterval(ticking);
+  ticking = setInterval(tick, 1000);
+  tick();
+}
+
+function tick() {
+  const left = Math.max(0, Math.round((desk.untilMs - Date.now()) / 1000));
+  setText(byId("desk-left"), desk.token ? desk.say("s.left", { n: left }) : "");
+  if (!left && desk.token) {
+    desk.token = null;
+    signIn();
+    desk.told(desk.say("s.over"));
+  }
+}
