@@ -8,7 +8,13 @@ from sync_server.storage import schema
 from sync_server.sync.ingest import ingest
 from sync_server.sync.upload import read_upload
 from sync_server.verify import verify
-from tests.sync_server.builders import NOW_MS, scan_entry
+from tests.sync_server.builders import (
+    NOW_MS,
+    merged_state,
+    resolution_entry,
+    scan_entry,
+    upload,
+)
 
 
 def count(database, table):
@@ -39,3 +45,22 @@ def test_p6_a_value_that_is_no_entry_is_kept_and_stops_nothing(database, raw):
 def test_a_body_that_is_no_upload_is_refused_as_such(body):
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError, RecursionError)):
         read_upload(body)
+
+
+@pytest.mark.parametrize("action", ["accept", "void"])
+def test_p3_a_word_on_an_id_that_two_scans_share_holds_for_both(new_database, action):
+    made = [
+        scan_entry(1, person=1, minute=1, scanId="same"),
+        scan_entry(2, person=2, minute=2, scanId="same"),
+        resolution_entry(3, "same", action),
+    ]
+    states = []
+    for name, order in (("a", [0, 1, 2]), ("b", [2, 1, 0]), ("c", [1, 2, 0])):
+        database = new_database(name)
+        for place in order:
+            upload(database, [made[place]])
+        assert database.read_now(verify) == []
+        states.append(merged_state(database)["scans"])
+    assert states[0] == states[1] == states[2]
+    verdicts = {"accept": "confirmed", "void": "voided"}
+    assert sum(verdicts[action] in row for row in states[0]) == 2
