@@ -43,11 +43,14 @@ class Timeline(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All timelines that a fold may ask for. Keys are ids; `credential_of` maps digest → id."""
+    """All timelines that a fold may ask for. Keys are ids; `credential_of` maps digest → id, of a
+    badge that changed hands to the newest; `digest_of` maps each id → digest.
+    """
 
     event: Timeline[Event]
     gates: Mapping[str, Timeline[Gate]]
     participants: Mapping[str, Timeline[Participant]]
     credentials: Mapping[str, Timeline[Credential]] = field(default_factory=dict)
     credential_of: Mapping[str, str] = field(default_factory=dict)
+    digest_of: Mapping[str, str] = field(default_factory=dict)
     quarantined_devices: frozenset[str] = frozenset()

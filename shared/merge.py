@@ -202,6 +202,9 @@ def judge_strangers(
 def resolve(scan: ScanFact, history: History) -> tuple[str | None, str | None]:
     """Digest → credential → participant, as known now: a row that appears later re-folds."""
     credential_id = history.credential_of.get(scan.digest) if scan.digest else None
+    named = scan.credential_id
+    if named is not None and scan.digest and history.digest_of.get(named) == scan.digest:
+        credential_id = named  # a badge that changed hands since: it was this one's then
     if credential_id is None and scan.credential_id in history.credentials:
         credential_id = scan.credential_id
     if credential_id is not None:

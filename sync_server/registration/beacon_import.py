@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from shared import credentials
 from shared.errors import UsageError
@@ -24,13 +24,13 @@ from sync_server.registration.beacons import (
     BadBeaconError,
     Beacon,
     BeaconBody,
+    active_owner,
     add_beacon,
     body_of,
     read_beacon,
 )
 from sync_server.registration.csv_reader import PREFIX_BYTES, detect_encoding
 from sync_server.registration.headings import plain
-from sync_server.storage import schema
 
 CHUNK_ROWS = 200
 _PERSON = "participantId"
@@ -90,17 +90,14 @@ def import_beacons(
 def _save(
     conn: Connection, rows: list[_Row], vault: Vault, keys: ServerKeys, now_ms: int
 ) -> list[str | _Refused]:
-    held = schema.credentials
     outcomes: list[str | _Refused] = []
     for row in rows:
         digest = credentials.beacon_digest(keys.digest, row.beacon.name)
-        owner = conn.execute(
-            select(held.c.participant_id).where(held.c.digest == digest)
-        ).scalar_one_or_none()
+        owner = active_owner(conn, digest)
         if owner == row.participant_id:
             outcomes.append("unchanged")
         elif owner is not None:
-            message = "This beacon is another participant's; a beacon never changes hands."
+            message = "This beacon is another participant's: revoke it there first."
             outcomes.append(_Refused(row.line, "type", "beacon_taken", message))
         elif add_beacon(conn, row.participant_id, row.beacon, keys, vault, now_ms) is None:
             message = f"There is no participant {row.participant_id!r}."

@@ -131,13 +131,18 @@ def add_beacon(
     if conn.execute(found).first() is None:
         return None
     digest = credentials.beacon_digest(keys.digest, beacon.name)
-    if conn.execute(select(held.c.digest).where(held.c.digest == digest)).first() is not None:
-        raise LookupError("this beacon is a participant's already")
+    if active_owner(conn, digest) is not None:
+        raise LookupError("this beacon is a participant's already: revoke it there first")
+    credential_id = str(uuid.uuid4())
+    before = conn.execute(select(held.c.digest).where(held.c.digest == digest)).first()
+    # An earlier credential keeps the badge's digest; one digest stands once in that column.
+    own = f"{beacon.name}#{credential_id}"
     row = {
-        "credential_id": str(uuid.uuid4()),
+        "credential_id": credential_id,
         "participant_id": participant_id,
         "kind": CredentialKind.BEACON.value,
-        "digest": digest,
+        "digest": credentials.beacon_digest(keys.digest, own) if before else digest,
+        "shared_digest": digest if before else None,
         "code": vault.seal(beacon.code),
         "status": CredentialStatus.ACTIVE.value,
         "valid_from_ms": None,
@@ -149,6 +154,18 @@ def add_beacon(
     revisions.upsert(conn, held, row)
     merge_store.refold(conn, [participant_id], now_ms, digests=[digest])
     return row
+
+
+def active_owner(conn: Connection, digest: str) -> str | None:
+    """Who holds this beacon; a revoked one may be given to another participant."""
+    held = schema.credentials
+    active = held.c.status == CredentialStatus.ACTIVE.value
+    owner: str | None = conn.execute(
+        select(held.c.participant_id).where(
+            (held.c.digest == digest) | (held.c.shared_digest == digest), active
+        )
+    ).scalar()
+    return owner
 
 
 def body_of(fields: Mapping[str, str]) -> BeaconBody:

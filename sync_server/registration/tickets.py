@@ -87,6 +87,7 @@ class Issuer:
             "valid_from_ms": None,
             "valid_until_ms": None,
             "issued_ms": self.now_ms,
+            "shared_digest": None,
             "signed_payload": None,
             "mark": findable.code_mark(self.keys.digest, letters),
         }

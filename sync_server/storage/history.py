@@ -49,10 +49,11 @@ _CARDS = select(
     credentials.c.credential_id,
     credentials.c.participant_id,
     credentials.c.kind,
-    credentials.c.digest,
+    func.coalesce(credentials.c.shared_digest, credentials.c.digest).label("digest"),
     credentials.c.status,
     credentials.c.valid_from_ms,
     credentials.c.valid_until_ms,
+    credentials.c.issued_ms,
 )
 _PERSONS = select(participants.c.participant_id, participants.c.status, participants.c.permissions)
 # In the order in which they were made.
@@ -99,6 +100,7 @@ def load_history(
     people = set(participant_ids)
     for column, keys in (
         (credentials.c.digest, set(digests)),
+        (credentials.c.shared_digest, set(digests)),
         (credentials.c.credential_id, set(credential_ids)),
     ):
         people.update(row.participant_id for row in select_in(conn, _OWNERS, column, keys))
@@ -117,8 +119,16 @@ def load_history(
         credentials=_timelines(
             conn, place, "credential", cards.values(), "credential_id", credential_of
         ),
-        credential_of={row["digest"]: card_id for card_id, row in cards.items()},
+        credential_of={
+            row["digest"]: row["credential_id"] for row in sorted(cards.values(), key=_age)
+        },
+        digest_of={card_id: row["digest"] for card_id, row in cards.items()},
     )
+
+
+def _age(row: Row) -> tuple[int, str]:
+    """Of a badge that changed hands the newest credential comes last, and holds."""
+    return row["issued_ms"], row["credential_id"]
 
 
 class Place(NamedTuple):

@@ -76,7 +76,7 @@ def _credential(row: Row) -> wire.Line:
         credential_id=row["credential_id"],
         participant_id=row["participant_id"],
         kind=row["kind"],
-        digest=row["digest"],
+        digest=row["shared_digest"] or row["digest"],
         status=row["status"],
         valid_from=_time(row["valid_from_ms"]),
         valid_until=_time(row["valid_until_ms"]),

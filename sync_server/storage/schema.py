@@ -112,6 +112,8 @@ credentials = _replicated(
     Column("valid_from_ms", BigInteger),
     Column("valid_until_ms", BigInteger),
     Column("issued_ms", BigInteger, nullable=False),
+    # Of a badge that was revoked and given to another: its digest, which stands above once only.
+    Column("shared_digest", String(32), index=True),
     Column("signed_payload", Text),  # sealed QR text of a signed ticket, else null
     Column("mark", String(8)),  # shared.findable.code_mark of a ticket
 )

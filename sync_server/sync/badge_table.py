@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from shared import beacons, credentials, wire
 from shared.limits import BADGE_CACHE_BYTES_MAX
@@ -59,8 +59,9 @@ class BadgeTable:
         head = revisions.head(conn)
         after = _after(cursor, head)
         held = schema.credentials
+        digest = func.coalesce(held.c.shared_digest, held.c.digest).label("digest")
         rows = conn.execute(
-            select(held.c.revision, held.c.digest, held.c.code)
+            select(held.c.revision, digest, held.c.code)
             .where(held.c.kind == CredentialKind.BEACON.value, held.c.revision > after)
             .order_by(held.c.revision)
             .limit(limit + 1)

@@ -84,6 +84,7 @@ def credential_row(number: int, **changes: Any) -> dict[str, Any]:
         "valid_until_ms": None,
         "issued_ms": START_MS,
         "signed_payload": None,
+        "shared_digest": None,
         "mark": None,
     } | changes
 

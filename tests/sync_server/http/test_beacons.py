@@ -8,6 +8,8 @@ import pytest
 from shared import beacons, credentials, wire
 from shared.wire_beacons import BadgeLine, BadgePageLine
 from sync_server import system_clock
+from sync_server.verify import verify
+from tests.sync_server.builders import scan_entry
 from tests.sync_server.http.conftest import Server
 
 KEY = "0102030405060708090a111213141516"
@@ -129,6 +131,37 @@ async def test_a_beacon_is_one_participants_only(server: Server) -> None:
     assert (await give(server, IBEACON))[0] == 201
     status, answer = await give(server, IBEACON, "P000002")
     assert (status, answer["error"]["code"]) == (409, "beacon_taken")
+
+
+async def test_a_revoked_badge_is_given_to_another_and_earlier_scans_stay_with_the_first(
+    server: Server,
+) -> None:
+    """DESIGN §2: reassigning a badge revokes one credential and adds another (P3)."""
+    _, first = await give(server, IBEACON)
+    operator, device = server.keys["operator"], await server.enrol("north")
+    name = beacons.ibeacon(bytes.fromhex(IBEACON["uuid"].replace("-", "")), 1, 2)
+    digest = credentials.beacon_digest(server.services.keys.digest, name)
+
+    async def scan(seq: int, **more: Any) -> None:
+        entry = scan_entry(seq, digest=digest, kind="beacon", method="ble_auto", **more)
+        body = {"deviceId": device.device_id, "epoch": "00000000000000ab", "entries": [entry]}
+        status, answer = await server.api("POST", "/sync/scans", key=device.token, json=body)
+        assert (status, answer["outcomes"][0]["outcome"]) == (200, "stored"), answer
+
+    await scan(1, credentialId=first["id"], participantId="P000001")
+    path = f"/credentials/{first['id']}"
+    assert (await server.api("DELETE", path, key=operator))[0] == 204
+    status, second = await give(server, IBEACON, "P000002")
+    assert status == 201, second
+    assert second["id"] != first["id"]
+    await scan(2, credentialId=second["id"], participantId="P000002")
+    _, found = await server.api("GET", "/attendance", key=server.keys["viewer"])
+    assert {item["seq"]: item["participantId"] for item in found["items"]} == {
+        1: "P000001",
+        2: "P000002",
+    }
+    assert await server.database.read(verify) == []
+    assert (await give(server, IBEACON, "P000003"))[0] == 409
 
 
 async def test_a_clock_is_found_from_the_id_that_the_badge_shows(server: Server) -> None:
