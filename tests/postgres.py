@@ -66,7 +66,7 @@ class Cluster:
         self._data = folder / "data"
         self._clean: list[str] = []
 
-    def make(self) -> None:
+    def make(self, *, durable: bool = False) -> None:
         if self._user is not None:
             shutil.chown(self.folder, self._user)
         password = self.folder / "password"
@@ -74,12 +74,12 @@ class Cluster:
         password.chmod(0o644)
         self._run("initdb", "-D", self._data, "-U", "gatesync", "-A", "scram-sha-256",
                   "--pwfile", password, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")  # fmt: skip
-        # As fast as it can be: this cluster need not outlive the machine.
-        settings = (
+        settings = [
             "listen_addresses = ''", f"unix_socket_directories = '{self.folder}'",
-            "fsync = off", "full_page_writes = off", "max_connections = 60",
-            "shared_buffers = 64MB", "autovacuum = off", "logging_collector = off",
-        )  # fmt: skip
+            "max_connections = 60", "shared_buffers = 64MB", "logging_collector = off",
+        ]  # fmt: skip
+        if not durable:  # as fast as it can be: it need not outlive the machine
+            settings += ["fsync = off", "full_page_writes = off", "autovacuum = off"]
         with (self._data / "postgresql.conf").open("a") as conf:
             conf.write("\n" + "\n".join(settings) + "\n")
 
@@ -128,17 +128,17 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Starts one; `binaries()` must have found some."""
+def cluster(*, durable: bool = False) -> Iterator[Cluster]:
+    """Starts one; `binaries()` must have found some. `durable`: on a disk and with fsync."""
     bin_folder = binaries()
     assert bin_folder is not None, MISSING
     # Not below pytest's folders: those are closed to other users, and a socket's path is short.
     memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES
+    roomy = not durable and memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES
     folder = Path(tempfile.mkdtemp(prefix="gs-pg-", dir=memory if roomy else None))
     made = Cluster(folder, bin_folder)
     try:
-        made.make()
+        made.make(durable=durable)
         made.start()
         try:
             yield made

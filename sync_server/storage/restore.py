@@ -8,9 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg
 from sqlalchemy import select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from shared.errors import TransientError, UsageError
 from sync_server.storage import schema
@@ -95,12 +96,12 @@ def _into_postgresql(folder: DataFolder, url: URL, new: Path, now_ms: int) -> Pa
             write_backup(url.render_as_string(hide_password=False), replaced, now_ms)
         with engine.begin() as conn:
             load(new, conn)
-    except DataError as error:
-        raise UsageError(f"{shown(url)} does not take the backup's rows: {error.orig}") from error
-    except DBAPIError as error:
-        if is_lost(error):
-            raise TransientError(f"{shown(url)} can't be reached: {error.orig}") from error
-        raise UsageError(f"{shown(url)}: it can't be restored into: {error.orig}") from error
+    except psycopg.DataError as error:  # COPY is psycopg's own, so its errors come unwrapped
+        raise UsageError(f"{shown(url)} does not take the backup's rows: {error}") from error
+    except (psycopg.Error, DBAPIError) as error:
+        if is_lost(error) or isinstance(error, psycopg.OperationalError):
+            raise TransientError(f"{shown(url)}: it could not be done now: {error}") from error
+        raise UsageError(f"{shown(url)} can't be restored into: {error}") from error
     return replaced
 
 

@@ -10,9 +10,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from shared.wire import checksum, format_time
+from tests import postgres
 from tests.benchmarks.rig import Device, digests, peak_memory_mb
 from tests.processes.fleet import Server, ending, free_port
 
@@ -81,29 +83,45 @@ def bare_rates(folder: Path, rounds: list[list[bytes]]) -> list[float]:
         process.wait(timeout=10)
 
 
+def measured(folder: Path, url: str | None) -> tuple[list[float], list[list[bytes]], float]:
+    """Scans a second of each round, the uploads, and the server's peak memory."""
+    folder.mkdir()
+    server = Server(folder, participants=SCANS, database_url=url)
+    held = digests(server)
+    with ending(server):
+        server.start()
+        device = Device(server)
+        start_ms = int(time.time() * 1_000) - 1_500_000
+        rounds = [backlog(device.device_id, f"{n:016x}", held, start_ms) for n in range(ROUNDS)]
+        rates = [
+            timed(lambda body: device.exchange("POST", "/api/v1/sync/scans", body), uploads)
+            for uploads in rounds
+        ]
+        memory_mb = peak_memory_mb(server)
+    server.verify()
+    return rates, rounds, memory_mb
+
+
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        server = Server(folder, participants=SCANS)
-        held = digests(server)
-        with ending(server):
-            server.start()
-            device = Device(server)
-            start_ms = int(time.time() * 1_000) - 1_500_000
-            rounds = [backlog(device.device_id, f"{n:016x}", held, start_ms) for n in range(ROUNDS)]
-            ours = [
-                timed(lambda body: device.exchange("POST", "/api/v1/sync/scans", body), uploads)
-                for uploads in rounds
-            ]
-            memory_mb = peak_memory_mb(server)
-        server.verify()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ours, rounds, memory_mb = measured(folder / "sqlite", None)
         bare = bare_rates(folder, rounds)
-    print(f"{'backlog':<34}{'scans/s':>10}{'bare':>10}{'ratio':>8}")
+        on_postgresql: list[float] = []
+        if postgres.binaries() is not None:
+            url = stack.enter_context(postgres.cluster(durable=True)).new_database()
+            on_postgresql = measured(folder / "postgresql", url)[0]
+    print(f"{'backlog':<34}{'scans/s':>10}{'bare':>10}{'ratio':>8}{'PostgreSQL':>12}{'ratio':>8}")
     for n, (mine, least) in enumerate(zip(ours, bare, strict=True), start=1):
-        held_before = (n - 1) * SCANS
-        label = f"10,000 on top of {held_before:,}, by {BATCH}"
-        print(f"{label:<34}{mine:>10,.0f}{least:>10,.0f}{mine / least:>8.2f}")
+        label = f"10,000 on top of {(n - 1) * SCANS:,}, by {BATCH}"
+        line = f"{label:<34}{mine:>10,.0f}{least:>10,.0f}{mine / least:>8.2f}"
+        if on_postgresql:
+            theirs = on_postgresql[n - 1]
+            line += f"{theirs:>12,.0f}{theirs / least:>8.2f}"
+        print(line)
     print(f"server's peak memory {memory_mb:.0f} MB; verify found nothing")
+    if not on_postgresql:
+        print(postgres.MISSING)
 
 
 if __name__ == "__main__":

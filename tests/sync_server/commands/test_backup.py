@@ -153,6 +153,22 @@ def test_p7_postgresql_is_unchanged_after_a_damaged_backup(run, capsys):
     assert tickets(run, "postgresql", "data") == before
 
 
+def test_p7_rows_that_postgresql_does_not_take_leave_it_as_it_was(run, capsys):
+    begin(run, "sqlite", "data")
+    with sqlite3.connect("data/sync.db") as conn:
+        conn.execute("UPDATE participants SET organization = 'a' || char(0) || 'b'")
+    conn.close()
+    assert run("sqlite", "data", "backup", "--to", "odd", "--with-keys") == 0
+    begin(run, "postgresql", "other")
+    before = tickets(run, "postgresql", "other")
+    capsys.readouterr()
+    assert run("postgresql", "other", "restore", "--from", "odd") == 2
+    said = capsys.readouterr().err
+    assert "does not take the backup's rows" in said
+    assert said.count("\n") == 1
+    assert tickets(run, "postgresql", "other") == before
+
+
 def test_keys_must_be_in_the_folder_the_backup_or_named(run, capsys):
     begin(run, "sqlite", "data")
     assert run("sqlite", "data", "backup", "--to", "copy") == 0
