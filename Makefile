@@ -7,7 +7,7 @@ KIOSK_PORT ?= 8081
 SEEDS ?= 1000
 FROM ?= 0
 
-.PHONY: help setup demo test chaos simulate simulate-mutants lint bench migration lock clean
+.PHONY: help setup demo test chaos powercut simulate simulate-mutants lint bench migration lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -26,6 +26,10 @@ test:  ## Set up, then lint, check types and run every test
 chaos:  ## Kill, cut off and lie to a real fleet, seed after seed (MINUTES=5, SEED=n for one)
 	@tools/setup.sh --tests
 	@$(BIN)/python -m tests.processes.chaos --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
+
+powercut:  ## Cut the power of a real gate N times (200); needs root
+	@tools/setup.sh --tests
+	POWER_CUTS=$(or $(N),200) $(BIN)/python -m pytest tests/disasters/test_power_cut.py
 
 lint: setup  ## ruff, mypy, import laws
 	$(BIN)/ruff check

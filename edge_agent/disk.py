@@ -125,7 +125,7 @@ class Disk:
         free = self.free_bytes()
         if free < self.limits.warn_bytes:
             found.append("disk_low")
-        if not self.reserve_bytes:
+        if self.limits.reserve_bytes and not self.reserve_bytes:
             found.append("disk_no_reserve")
         commit_ms = self.commit_ms
         if commit_ms is not None and commit_ms > self.limits.slow_ms:

@@ -33,8 +33,8 @@ class Upkeep:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._see_to_list()
             await asyncio.to_thread(self._parts.disk.keep_reserve)
+            await self._see_to_list()
             await self._try_disk()
             await asyncio.sleep(LOOK_S)
 

@@ -40,6 +40,10 @@ has_chromium() { command -v chromium >/dev/null || command -v chromium-browser >
 has_libatomic() { [ -n "$(find /usr/lib -name 'libatomic.so.1*' -print -quit 2>/dev/null)" ]; }
 has_dbus_daemon() { command -v dbus-daemon >/dev/null; }
 has_faketime() { [ -n "$(find /usr/lib -name 'libfaketimeMT.so.1' -print -quit 2>/dev/null)" ]; }
+has_disasters() {
+  command -v strace >/dev/null && [ -n "$(find /usr/sbin /sbin -name mkfs.ext4 -print -quit 2>/dev/null)" ] &&
+    command -v mount >/dev/null && command -v findmnt >/dev/null
+}
 has_postgresql() {
   [ -n "$(find /usr/lib/postgresql -name initdb -print -quit 2>/dev/null)" ] || command -v initdb >/dev/null
 }
@@ -84,6 +88,10 @@ system_packages() {
   if [ "$with_tests" = yes ] && ! has_faketime; then
     missing+=(libfaketime)
     without+=("libfaketime (the test of wrong clocks is skipped)")
+  fi
+  if [ "$with_tests" = yes ] && ! has_disasters; then
+    missing+=(e2fsprogs mount strace util-linux)
+    without+=("e2fsprogs, mount, strace, util-linux (tests of failing cards are skipped)")
   fi
   if [ "$with_tests" = yes ] && ! has_postgresql; then
     missing+=(postgresql)

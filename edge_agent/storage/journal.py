@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -36,6 +37,7 @@ T = TypeVar("T")
 # A checkpoint costs two more syncs; `tidy` makes it while nobody waits, this is the backstop. Not
 # larger: a WAL that still grows costs a third more a commit than one that is written over.
 _CHECKPOINT_PAGES_MAX = 1_000
+_PAGE_ROWS = 1_000
 _NO_HEADS: Mapping[str, int] = {}
 
 EntryType = Literal["scan", "resolution", "note"]
@@ -199,8 +201,7 @@ class Journal:
         return self._mended(lambda: self._insert(entry_type, body, at_ms, sealed=sealed))
 
     def _is_gone(self) -> bool:
-        now = sqlite_file.inodes(self._path)
-        return now != self._inodes
+        return sqlite_file.inodes(self._path) != self._inodes
 
     def _insert(
         self, entry_type: EntryType, body: dict[str, Any], at_ms: int, *, sealed: bool
@@ -316,14 +317,13 @@ class Journal:
     def scans_after(self, epoch: str, seq: int) -> Iterator[Row]:
         """Scans and resolutions of an epoch after `seq`, sealed or not: what the overlay needs."""
         base = self._base_of(epoch)
-        found = self._mended(
-            lambda: self._conn.execute(
-                f"SELECT {COLUMNS} FROM entries"  # noqa: S608
-                " WHERE id > ? AND id <= ? AND kind < 3 ORDER BY id",
-                (base + seq, base | SEQ_MASK),
-            ).fetchall()
-        )
-        return self._sound(found)
+        at = base + seq
+        while found := self._mended(partial(self._page, at, base | SEQ_MASK)):
+            at = found[-1][0]
+            yield from self._sound(found)
+
+    def _page(self, after: int, end: int) -> list[Any]:
+        return self._conn.execute(journal_rows.SCANS, (after, end, _PAGE_ROWS)).fetchall()
 
     def newest(self, limit: int) -> list[Row]:
         """The last entries of all epochs, newest first. Any thread."""

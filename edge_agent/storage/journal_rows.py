@@ -20,6 +20,10 @@ EPOCHS = (
     "SELECT e.epoch, (SELECT max(id) FROM entries WHERE id > (e.number << 40)"
     " AND id < ((e.number + 1) << 40)) FROM epochs e ORDER BY e.number"
 )
+SCANS = (
+    f"SELECT {COLUMNS} FROM entries"  # noqa: S608
+    " WHERE id > ? AND id <= ? AND kind < 3 ORDER BY id LIMIT ?"
+)
 NEWEST = f"SELECT {COLUMNS} FROM entries WHERE kind < 4 ORDER BY id DESC LIMIT ?"  # noqa: S608
 INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"
 

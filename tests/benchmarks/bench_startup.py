@@ -1,7 +1,7 @@
 """Start-up of the server: seconds until `listening`, and memory with 100,000 participants.
 
-The ratio is to a Python that only imports aiohttp and SQLAlchemy. (The gate's start-up is measured
-where its replica is: bench_gate_startup.)
+The ratio is to a Python that only imports aiohttp and SQLAlchemy. (What a long journal
+costs a gate at its start: bench_gate_disk.)
 """
 
 import argparse
