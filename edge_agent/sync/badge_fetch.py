@@ -81,7 +81,7 @@ class BadgeFetch:
     async def look(self) -> None:
         """What changed, then what came within reach, then the pairing. One round."""
         token = self._token()
-        if token is None:
+        if token is None or not self._time.synced:  # which hours these are is not known yet
             return
         await self._changed(token)
         await self._further(token)
