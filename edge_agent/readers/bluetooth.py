@@ -36,6 +36,10 @@ _START_S_MAX = 15.0
 _SETTLE_S = 1.0  # after switching on
 
 
+Recover = Callable[[int, str], Awaitable[bool]]
+"""Resets the adapter of that number and address; whether it did."""
+
+
 class Pace(msgspec.Struct, frozen=True):
     """In seconds. Tests go faster."""
 
@@ -71,11 +75,17 @@ class Bluetooth:
     """Runs the scan. `adapter` is a name as hci0, or auto: the first that is switched on."""
 
     def __init__(
-        self, adapter: str, *, pace: Pace | None = None, scanner: Callable[..., Any] | None = None
+        self,
+        adapter: str,
+        *,
+        pace: Pace | None = None,
+        scanner: Callable[..., Any] | None = None,
+        recover: Recover | None = None,
     ) -> None:
         self._wanted = adapter
         self._pace = pace or Pace()
         self._scanner = scanner
+        self._recover = recover or _recover_by_library
         self.trouble: Trouble | None = Trouble("missing", "Bluetooth is being started.", "")
         self.adapter = ""
         self.adverts = 0
@@ -210,21 +220,26 @@ class Bluetooth:
             log.info("bluetooth_not_helped", why=str(error))
 
     async def _reset(self, adapter: Adapter) -> bool:
-        """By bluetooth-auto-recovery, an extra that may be missing, and needs CAP_NET_ADMIN."""
-        try:
-            library = importlib.import_module("bluetooth_auto_recovery")
-        except ImportError:
-            return False
-        recover: Callable[..., Awaitable[bool]] = library.recover_adapter
+        """It needs CAP_NET_ADMIN; without it nothing happens, and switching off and on remains."""
         number = adapter.name.removeprefix("hci")
         if not number.isdecimal():
             return False
         try:
             async with asyncio.timeout(_START_S_MAX * 2):
-                return await recover(int(number), adapter.address)
+                return await self._recover(int(number), adapter.address)
         except Exception as error:  # noqa: BLE001 — whatever USB says, the next try comes anyway
             log.info("bluetooth_not_reset", why=_words(error))
             return False
+
+
+async def _recover_by_library(number: int, address: str) -> bool:
+    """By bluetooth-auto-recovery, an extra that may be missing."""
+    try:
+        library = importlib.import_module("bluetooth_auto_recovery")
+    except ImportError:
+        return False
+    recovered: bool = await library.recover_adapter(number, address)
+    return recovered
 
 
 def _bleak_error() -> type[Exception]:

@@ -76,7 +76,17 @@ async def bluez(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 def made(
     adapter: str = "hci0", *, pace: Pace = PACE, settings: BeaconSettings = ANY
 ) -> BeaconReader:
-    return BeaconReader(adapter, FewBadges(settings), bluetooth=Bluetooth(adapter, pace=pace))
+    bluetooth = Bluetooth(adapter, pace=pace, recover=recovered)
+    return BeaconReader(adapter, FewBadges(settings), bluetooth=bluetooth)
+
+
+RESETS: list[tuple[int, str]] = []
+
+
+async def recovered(number: int, address: str) -> bool:
+    """Stands in for bluetooth-auto-recovery, which would reset the machine's own adapter."""
+    RESETS.append((number, address))
+    return False
 
 
 @asynccontextmanager
@@ -187,9 +197,11 @@ async def test_an_adapter_that_is_gone_comes_back(bluez: MockBluez) -> None:
 async def test_silence_is_ended_by_a_new_scan(bluez: MockBluez) -> None:
     """Firmware that hangs: BlueZ believes that it scans, and nothing comes."""
     reader = made(pace=Pace(look=0.05, silence_max=0.3, again_min=0.05, again_max=0.1))
+    RESETS.clear()
     async with running(reader):
-        await until(lambda: bluez.calls.count("StartDiscovery") >= 4)
+        await until(lambda: bluez.calls.count("StartDiscovery") >= 5)
         assert reader.health().figures["resets"] >= 1
+    assert set(RESETS) == {(0, "00:AA:01:00:00:42")}, "from the third time on"
 
 
 async def test_another_adapters_name_is_said_with_those_that_are_there(bluez: MockBluez) -> None:

@@ -246,7 +246,9 @@ class BeaconRig:
 
     def make(self) -> Reader:
         pace = Pace(look=0.05, again_min=0.05, again_max=0.2)
-        return BeaconReader("auto", _AnyBadge(), bluetooth=Bluetooth("auto", pace=pace))
+        return BeaconReader(
+            "auto", _AnyBadge(), bluetooth=Bluetooth("auto", pace=pace, recover=_never_reset)
+        )
 
     async def show(self, n: int, emit: Emit) -> None:
         data = b"\x02\x15" + bytes(16) + n.to_bytes(4) + b"\xc5"
@@ -273,6 +275,10 @@ class BeaconRig:
             del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
         else:
             os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = self._before
+
+
+async def _never_reset(_number: int, _address: str) -> bool:
+    return False  # bluetooth-auto-recovery would reset the machine's own adapter
 
 
 class _AnyBadge:
