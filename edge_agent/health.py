@@ -13,6 +13,9 @@ from edge_agent.troubles import TROUBLES, of_journals, say
 from shared.limits import CONFLICTS_SHOWN_MAX
 from shared.wire import format_time
 
+FOREIGN_CODE_S = 4.0
+"""For so long the kiosk says that the code before the camera is no ticket."""
+
 
 class SyncView(Protocol):
     """What the sync knows of the line to the server. Times in epoch milliseconds."""
@@ -163,6 +166,7 @@ class Health:
         """The kiosk's state, from the last status and what lies in memory: quick."""
         facts = self._parts.lane.facts
         event, gate, sync = facts.event, facts.gate, self.sync()
+        readers = self.readers()
         state: dict[str, Any] = {
             "gate": None,
             "event": None,
@@ -178,9 +182,12 @@ class Health:
             "barrier": self.lane.barrier_fault or None,
             "clock": self.clock(),
             "readers": [
-                {name: reader[name] for name in ("name", "state", "detail")}
-                for reader in self.readers()
+                {name: reader[name] for name in ("name", "state", "detail")} for reader in readers
             ],
+            "foreignCode": any(
+                reader["figures"].get("foreign_code_s_ago", FOREIGN_CODE_S) < FOREIGN_CODE_S
+                for reader in readers
+            ),
             "notEnrolled": not facts.ready,
             "sightingsDropped": self.sightings_dropped,
             "doubleEntries": _double_entries(status),

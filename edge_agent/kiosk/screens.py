@@ -93,6 +93,7 @@ STATES: Final[dict[str, Screen]] = {
     "closed": Screen(CLOSED, "closed"),
     "held": Screen(HELD, "held"),
     "waiting": Screen(WAITING, "waiting"),
+    "foreign_code": Screen(WAITING, "foreign_code"),
     "reading": Screen(READING, "reading"),
 }
 

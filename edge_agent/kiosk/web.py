@@ -62,6 +62,7 @@ class KioskWeb:
          "replicaAgeS": seconds | None, "inside": n | None,
          "clock": {"quality", "offsetMs", "errorMs"},
          "readers": [{"name", "state", "detail"}],
+         "foreignCode": a code that is no ticket was before the camera just now,
          "notEnrolled": bool?, "outOfOrder": "short code"?}
 
     Frames: `publish("decision", screens.decision_frame(outcome))`, `publish("count", {"inside": n})`

@@ -65,6 +65,7 @@ class CameraReader:
         self._beat = Beat("waiting", "The camera is being opened.", {})
         self._position = ""
         self._foreign_codes = 0
+        self._foreign_ms: int | None = None
         self._restarts = 0
         self._last_words = ""
         self._picture = (0, b"")
@@ -103,6 +104,8 @@ class CameraReader:
             "foreign_codes": float(self._foreign_codes),
             "restarts": float(self._restarts),
         }
+        if self._foreign_ms is not None:
+            figures["foreign_code_s_ago"] = (system_clock.boot_ms() - self._foreign_ms) / 1_000
         beat = self._beat
         detail = beat.detail or _words(figures)
         return ReaderHealth(self.name, beat.state, detail, figures, beat.advice)
@@ -177,6 +180,8 @@ class CameraReader:
             self._child_shows = looks
 
     def _sight(self, seen: Seen, emit: Callable[[Sighting], None]) -> None:
+        if seen.codes and not any(map(looks_like_ours, seen.codes)):
+            self._foreign_ms = seen.boot_ms
         for code in self._view.new_codes(seen.codes, seen.boot_ms):
             if looks_like_ours(code):
                 emit(Sighting("qr", code, None, seen.boot_ms, self.name))

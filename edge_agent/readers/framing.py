@@ -7,6 +7,8 @@ from shared.limits import CODE_CHARS_MAX
 
 PAUSE_MS = 300
 """A scanner types a code without a pause; after one, what came is a whole code."""
+CANCEL = "\x18"
+"""From a device that lost part of a code: all of it is dropped, up to the next end or pause."""
 _NAMED = {"none": "", "enter": "\n", "tab": "\t"}
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([trn\\]))")
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n", "\\": "\\"}
@@ -59,6 +61,9 @@ class Framing:
         return count
 
     def _take_one(self, letter: str) -> list[str]:
+        if letter == CANCEL:
+            self._text, self._skipping = "", True
+            return []
         if self._skipping and letter != "\n":
             return []
         self._text += letter

@@ -6,12 +6,13 @@ The libraries are imported late: libevdev.so.2 may be missing where only serial 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
+from edge_agent.readers.framing import CANCEL
 from edge_agent.readers.keymap import KEYS_OF_A_KEYBOARD, Keymap, Layout
 
 _SCANNER_NAME = re.compile(
@@ -143,6 +144,9 @@ class KeyboardScanner:
             os.set_blocking(self._file.fileno(), False)
             self._device = libevdev.Device(self._file)
             self._device.grab()
+        except libevdev.DeviceGrabError as error:  # no OSError
+            self._file.close()
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY)) from error
         except BaseException:
             self._file.close()
             raise
@@ -151,18 +155,20 @@ class KeyboardScanner:
         return self._file.fileno()
 
     def read(self) -> str:
-        return "".join(self._keys.text(code, value) for code, value in self._key_events())
-
-    def _key_events(self) -> Iterator[tuple[int, int]]:
+        text = ""
         try:
             for event in self._device.events():
-                if event.matches(self._lib.EV_KEY):
-                    yield event.code.value, event.value
+                text += self._text(event)
         except self._lib.EventsDroppedException:
-            # The kernel's buffer overran: what we have is no whole code. Bring the keys up to date.
+            # The kernel's buffer of 64 events overran: what has come of this code is worth nothing.
             for event in self._device.sync():
-                if event.matches(self._lib.EV_KEY):
-                    yield event.code.value, event.value
+                self._text(event)  # which keys are held now
+            text += CANCEL
+        return text
+
+    def _text(self, event: Any) -> str:
+        is_key = event.matches(self._lib.EV_KEY)
+        return self._keys.text(event.code.value, event.value) if is_key else ""
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

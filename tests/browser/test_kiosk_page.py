@@ -161,6 +161,14 @@ async def test_p10_a_double_entry_stands_in_the_strip_until_it_is_decided(
     await expect(notice).to_be_hidden()
 
 
+async def test_a_code_that_is_no_ticket_is_hinted_at(page: Page, gate: Gate) -> None:
+    gate.health["foreignCode"] = True
+    await expect(page.locator("#words")).to_contain_text("티켓이 아닙니다")
+    await expect(page.locator("#other")).to_contain_text("no ticket")
+    gate.health["foreignCode"] = False
+    await expect(page.locator("#words")).not_to_contain_text("티켓이 아닙니다")
+
+
 async def test_it_outlives_a_restart_of_the_agent(page: Page, gate: Gate) -> None:
     gate.decide(Reason.OK)
     await shows(page, "admitted")

@@ -49,6 +49,7 @@ function view() {
   if (health.notEnrolled) return state("no_list", { device });
   if (decision) return { ...decision.screen, name: decision.maskedName };
   if (health.mode === "held" || health.mode === "closed") return state(health.mode);
+  if (health.foreignCode) return state("foreign_code");
   if (reading) return state("reading");
   return state("waiting");
 }

@@ -88,6 +88,7 @@ async def test_a_folder_is_shown_in_name_order_past_garbage_and_strangers(tmp_pa
         health = reader.health()
         assert "2.png is no image" in health.detail
         assert health.figures["foreign_codes"] == 1
+        assert health.figures["foreign_code_s_ago"] >= 0
         assert {s.kind for s in seen.sightings} == {"qr"}
         moments = [s.boot_ms for s in seen.sightings]
         assert moments == sorted(moments)
