@@ -135,6 +135,7 @@ class KeyboardScanner:
 
     def __init__(self, found: Found, layout: Layout) -> None:
         import libevdev
+        from libevdev.device import DeviceGrabError
 
         self.name = found.name
         self._lib: Any = libevdev
@@ -144,7 +145,7 @@ class KeyboardScanner:
             os.set_blocking(self._file.fileno(), False)
             self._device = libevdev.Device(self._file)
             self._device.grab()
-        except libevdev.DeviceGrabError as error:  # no OSError
+        except DeviceGrabError as error:  # no OSError
             self._file.close()
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY)) from error
         except BaseException:
