@@ -14,7 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import psycopg
 import zstandard
+from sqlalchemy.exc import DBAPIError
 
 from shared.errors import UsageError
 from sync_server.storage.connections import make_engine, parse_url
@@ -49,7 +51,7 @@ def write_backup(
             _pack(plain, packed)
             packed.replace(to)
             sync_folder(to.parent)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, psycopg.Error, DBAPIError) as error:
             raise UsageError(f"{to}: the copy can't be written ({error})") from error
         finally:
             plain.unlink(missing_ok=True)

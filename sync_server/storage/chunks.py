@@ -27,6 +27,8 @@ from sqlalchemy import (
     update,
 )
 
+from sync_server.storage.recordsets import insert_recordset, update_recordset
+
 KEYS_PER_QUESTION_MAX = 5_000  # PostgreSQL takes 65,535 parameters a statement
 
 Mapped = Mapping[str, Any]
@@ -90,7 +92,7 @@ def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapped]) -> None:
     if not rows:
         return
     if conn.dialect.paramstyle != "qmark":
-        conn.execute(insert(table), [dict(row) for row in rows])
+        insert_recordset(conn, table, rows)
         return
     _execute_prepared(conn, _compiled_insert(table, tuple(rows[0]), conn.dialect), rows)
 
@@ -100,16 +102,12 @@ def update_rows(conn: Connection, table: Table, key: Column[Any], rows: Sequence
     if not rows:
         return
     if conn.dialect.paramstyle != "qmark":
-        conn.execute(_update_of(table, key, tuple(rows[0])), [_prefixed(row) for row in rows])
+        update_recordset(conn, table, key, rows)
         return
     _execute_prepared(conn, _compiled_update(table, key, tuple(rows[0]), conn.dialect), rows)
 
 
 _PREFIX = "new_"  # a parameter of an UPDATE must not have its column's name
-
-
-def _prefixed(row: Mapped) -> dict[str, Any]:
-    return {_PREFIX + name: value for name, value in row.items()}
 
 
 def _update_of(table: Table, key: Column[Any], names: tuple[str, ...]) -> Update:

@@ -8,10 +8,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Table, Text, cast, func, select
+from sqlalchemy import Boolean, Connection, Table, func, select
 from sqlalchemy.engine import URL
 
 from sync_server.storage.connections import SQLITE, make_engine, parse_url
@@ -52,18 +53,21 @@ def _copy_pages(source_file: Path, to: Path) -> None:
 
 
 def _copy_rows(source: Connection, table: Table, copy: sqlite3.Connection) -> None:
-    # JSON as its text, byte for byte: nothing is understood and written anew.
-    columns = [
-        cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
-        for column in table.columns
-    ]
-    marks = ", ".join("?" * len(columns))
+    # By COPY, values as PostgreSQL writes them: SQLite's columns make them numbers again.
     names = ", ".join(f'"{column.name}"' for column in table.columns)
+    asked = ", ".join(
+        f'"{column.name}"' + ("::int" if isinstance(column.type, Boolean) else "")
+        for column in table.columns
+    )
+    marks = ", ".join("?" * len(table.columns))
     copy.execute(f'DELETE FROM "{table.name}"')  # noqa: S608 — names of our own schema
     put = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608
-    with source.execute(select(*columns).execution_options(yield_per=ROWS_A_PIECE)) as rows:
-        for piece in rows.partitions():
-            copy.executemany(put, [tuple(row) for row in piece])
+    cursor: Any = source.connection.cursor()
+    question = f'COPY (SELECT {asked} FROM "{table.name}") TO STDOUT'  # noqa: S608
+    with closing(cursor), cursor.copy(question) as found:
+        rows = found.rows()
+        while piece := list(islice(rows, ROWS_A_PIECE)):
+            copy.executemany(put, piece)
 
 
 def load(file: Path, conn: Connection) -> None:

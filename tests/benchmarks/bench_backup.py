@@ -29,7 +29,7 @@ from sync_server.sync.entry_check import scan_row
 from tests import postgres
 from tests.benchmarks.bench_upload import backlog
 from tests.benchmarks.rig import Device, digests
-from tests.processes.fleet import Server, ending
+from tests.processes.fleet import Server, ending, run
 from tests.sync_server.builders import credential_row, participant_row, scan_entry
 
 PIECE = 5_000
@@ -89,6 +89,13 @@ def timed(what: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def command(server: Server, *words: str) -> None:
+    name, *rest = words
+    done = run("sync-server", name, "--data", str(server.data), *rest,
+               environment=server.environment, timeout_s=600)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def measure(folder: Path, url: str | None, participants: int, scans: int) -> dict[str, float]:
     folder.mkdir()
     server = Server(folder, participants=50, database_url=url)
@@ -113,10 +120,10 @@ def measure(folder: Path, url: str | None, participants: int, scans: int) -> dic
 
         writing = Thread(target=upload)
         writing.start()
-        backup_s = timed(lambda: server.command("backup", "--to", str(file), "--with-keys"))
+        backup_s = timed(lambda: command(server, "backup", "--to", str(file), "--with-keys"))
         ended.set()
         writing.join()
-    restore_s = timed(lambda: server.command("restore", "--from", str(file)))
+    restore_s = timed(lambda: command(server, "restore", "--from", str(file)))
     again = Database.open(url or f"sqlite:///{server.data}/sync.db")
     count = again.read_now(
         lambda conn: conn.execute(select(func.count()).select_from(schema.scans)).scalar_one()
