@@ -46,7 +46,12 @@ def main() -> int:
     if not folder:
         print("\nrecorded walks: GATESYNC_BLE_WALKS names no folder, so none")
         return 0
-    recorded(load(Path(folder)))
+    try:
+        walks = load(Path(folder))
+    except (OSError, ValueError, IndexError, SyntaxError) as error:
+        print(f"\nGATESYNC_BLE_WALKS={folder} holds no walks as docs/beacons.md says: {error}")
+        return 1
+    recorded(walks)
     return 0
 
 
