@@ -22,6 +22,7 @@ class AlertType(StrEnum):
     CONFLICT = "conflict"
     HOLES = "holes"
     DISK_LOW = "disk_low"
+    GATE_TROUBLE = "gate_trouble"  # what the gate itself names, as a damaged journal
     READER_FAILED = "reader_failed"
     DELIVERY_PARKED = "delivery_parked"
 
@@ -122,7 +123,8 @@ def _of_devices(picture: Picture, limits: Thresholds) -> _Found:
             *_connection(picture, limits, device),
             *_condition(limits, device),
         ):
-            yield Key(type_, subject), Alert({**about, **more}, words)
+            named = f"{subject}/{more['code']}" if type_ is AlertType.GATE_TROUBLE else subject
+            yield Key(type_, named), Alert({**about, **more}, words)
 
 
 _About = Iterator[tuple[AlertType, dict[str, Any], Words]]
@@ -187,6 +189,12 @@ def _condition(limits: Thresholds, device: Mapping[str, Any]) -> _About:
                 f"{place}: {free / 1e6:.0f} MB left on its card",
                 f"{place}: 저장 공간이 {free / 1e6:.0f} MB 남았습니다",
             ),
+        )
+    for trouble in (device.get("disk") or {}).get("troubles") or ():
+        yield (
+            AlertType.GATE_TROUBLE,
+            {"code": trouble["code"]},
+            Words(f"{place}: {trouble['en']}", f"{place}: {trouble['ko']}"),
         )
     failed = [
         reader["name"] for reader in device.get("readers") or () if reader.get("state") == "failed"

@@ -52,6 +52,10 @@ def device(**changes: Any) -> dict[str, Any]:
         (device(clock={"offsetMs": None, "errorMs": 90_000}), AlertType.CLOCK_OFF),
         (device(disk={"freeBytes": 1_000_000}), AlertType.DISK_LOW),
         (device(readers=[{"name": "camera", "state": "failed"}]), AlertType.READER_FAILED),
+        (
+            device(disk={"troubles": [{"code": "journal_damaged", "en": "damaged", "ko": "손상"}]}),
+            AlertType.GATE_TROUBLE,
+        ),
         ({"open_conflicts": 1}, AlertType.CONFLICT),
         ({"parked": 2}, AlertType.DELIVERY_PARKED),
     ],
