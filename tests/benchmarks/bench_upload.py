@@ -23,10 +23,17 @@ BATCH = 500
 ROUNDS = 3
 
 
-def backlog(device_id: str, epoch: str, held: list[str], start_ms: int) -> list[bytes]:
+def backlog(
+    device_id: str,
+    epoch: str,
+    held: list[str],
+    start_ms: int,
+    count: int = SCANS,
+    batch: int = BATCH,
+) -> list[bytes]:
     """Encoded uploads, each of another participant in turn."""
     entries = []
-    for seq in range(1, SCANS + 1):
+    for seq in range(1, count + 1):
         entry = {
             "type": "scan",
             "seq": seq,
@@ -51,9 +58,9 @@ def backlog(device_id: str, epoch: str, held: list[str], start_ms: int) -> list[
         entries.append(entry | {"checksum": checksum(entry)})
     return [
         json.dumps(
-            {"deviceId": device_id, "epoch": epoch, "entries": entries[at : at + BATCH]}
+            {"deviceId": device_id, "epoch": epoch, "entries": entries[at : at + batch]}
         ).encode()
-        for at in range(0, SCANS, BATCH)
+        for at in range(0, count, batch)
     ]
 
 

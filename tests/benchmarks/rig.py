@@ -16,9 +16,9 @@ from tests.processes.fleet import Server, call, pids_of
 class Device:
     """A device at gate g1: its token and one kept connection."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, number: int = 0) -> None:
         made = json.loads(server.command("enrol", "--gate", "g1", "--json"))
-        key = DeviceKey(bytes(range(32)))
+        key = DeviceKey(bytes(range(number, number + 32)))
         status, said = call(
             f"{server.url}/api/v1/devices/enrol",
             {"code": made["code"], "publicKey": key.public_text, "name": "bench"},
@@ -45,7 +45,12 @@ class Device:
     def exchange(
         self, method: str, path: str, body: bytes | None = None, headers: Any = None
     ) -> bytes:
-        self._connection.request(method, path, body, self.headers if headers is None else headers)
+        said = self.headers if headers is None else headers
+        try:
+            self._connection.request(method, path, body, said)
+        except (BrokenPipeError, ConnectionResetError):  # it stood idle for too long
+            self._connection.close()
+            self._connection.request(method, path, body, said)
         answer = self._connection.getresponse()
         text = answer.read()
         assert answer.status < 300, (answer.status, text[:500])
