@@ -64,6 +64,7 @@ def full_card(run: Run) -> None:
         return
     wire = agent.wire
     wire.full = True
+    run.had_full_card.add(agent.name)
     agent.tell("its card is full")
     run.world.after(run.world.rng.expovariate(1 / 15_000), lambda: setattr(wire, "full", False))
 

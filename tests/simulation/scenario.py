@@ -60,6 +60,7 @@ class Run:
         self.lifted: set[str] = set()
         self.left_epochs: list[tuple[Agent, str]] = []  # of cards that went back behind the server
         self.cut_after_passage: set[str] = set()
+        self.had_full_card: set[str] = set()
         self.healed = False
         self.restored = False
 

@@ -2,15 +2,17 @@
 the few faults that it takes.
 """
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.simulation import faults, invariants
 from tests.simulation.scenario import simulate
 
-EXAMPLES = 12
+EXAMPLES = 10
 
 
+@pytest.mark.timeout(900)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
