@@ -50,6 +50,6 @@ def make(journal: Journal, command: Upload, heads: Mapping[str, _Head]) -> Batch
 def _all_lost(journal: Journal, command: Upload, head: int) -> Batch | None:
     """Nothing readable: unsealed, or damaged to the end of what a batch looks at."""
     if journal.unsealed_in(command.epoch):
-        return None
+        return Batch([], [], command.after_seq) if command.asks_time else None
     end = min(command.after_seq + command.limit, head)
     return Batch([], [(command.after_seq + 1, end)], end)

@@ -55,11 +55,14 @@ class FetchChanges:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Entries of `epoch` after `after_seq`, at most `limit`."""
+    """Entries of `epoch` after `after_seq`, at most `limit`. `asks_time`: even if none can go yet,
+    for a revoked gate hears the time, which its entries wait for, from no other exchange.
+    """
 
     epoch: str
     after_seq: int
     limit: int
+    asks_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,9 @@ class Session:
         if channel is Channel.UP:
             for epoch, progress in self.progress.items():
                 if progress.waiting:
-                    return Upload(epoch, progress.through, 1 if probing else self._batch_max)
+                    return Upload(
+                        epoch, progress.through, 1 if probing else self._batch_max, self.revoked
+                    )
             return Wait(UPLOAD_CHECK_S)
         if now_s < self._status_due_s:
             return Wait(self._status_due_s - now_s)

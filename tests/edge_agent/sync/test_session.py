@@ -208,7 +208,7 @@ def test_a_revoked_device_asks_for_no_more_lists_and_still_uploads(session):
     session.failed(DOWN, answered(403, "device_revoked"), 0)
     assert session.revoked
     assert session.next(DOWN, 60) == Wait(REVOKED_CHECK_S - 60)
-    assert session.next(UP, 60) == Upload("e1", 0, 500)
+    assert session.next(UP, 60) == Upload("e1", 0, 500, asks_time=True)
 
 
 def test_p2_a_gate_wiped_and_taken_in_again_offers_its_journal_to_a_restored_server(session):
