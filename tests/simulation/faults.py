@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from shared.model import Direction
 from tests.simulation import card, organisers
 from tests.simulation.agent import Agent
 from tests.simulation.scenario import GATES, Run, keep_what_stands, roll_back
@@ -44,6 +45,26 @@ def partition(run: Run) -> None:
         run.network.cut_off.discard(agent.name)
 
     run.world.after(run.world.rng.expovariate(1 / 40_000), over)
+
+
+def rebooted_alone(run: Run) -> None:
+    """A boot that works before it meets the server's clock, its own clock anywhere (P8)."""
+    if (agent := _someone(run)) is None:
+        return
+    rng = run.world.rng
+    agent.tell("is cut off, and boots anew")
+    run.network.cut_off.add(agent.name)
+    agent.lose_power(reboot=True)
+    agent.clocks.wall_off_ms = int(rng.gauss(0, 3e8))
+    agent.start()
+    for _ in range(rng.randint(1, 4)):
+        ticket, direction = rng.choice(run.tickets), rng.choice(list(Direction))
+        run.world.after(
+            rng.uniform(100, 20_000),
+            lambda t=ticket, d=direction: agent.present(t, d),  # type: ignore[misc]
+        )
+    over = lambda: run.network.cut_off.discard(agent.name)
+    run.world.after(rng.uniform(5_000, 60_000), over)
 
 
 def clock_jump(run: Run) -> None:
@@ -363,7 +384,7 @@ def poison(run: Run) -> None:
 KINDS: dict[str, Callable[[Run], None]] = {
     do.__name__: do
     for do in (
-        power_cut, power_cut_within, partition, clock_jump, slow_disk, full_card,
+        power_cut, power_cut_within, partition, rebooted_alone, clock_jump, slow_disk, full_card,
         decide_within_page, spoilt_row, spoilt_replica, copied_card, server_killed,
         server_killed_within, slow_server, backup, person_out, permissions_changed,
         ticket_reissued, ticket_revoked, late_registration, gate_closed, event_changed,
