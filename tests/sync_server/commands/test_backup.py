@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -205,6 +206,9 @@ def test_a_destroyed_database_is_replaced_too(run):
 @pytest.mark.process
 def test_backups_go_on_beside_a_server_that_says_how_old_the_last_is(run, capsys):
     begin(run, "sqlite", "data")
+    capsys.readouterr()
+    assert run("sqlite", "data", "api-key", "--name", "probe", "--role", "owner") == 0
+    key = capsys.readouterr().out.strip()
     Path("s.toml").write_text('backup_to = "kept"\nbackup_every_s = 1\nbackup_keep = 2\n')
     server = subprocess.Popen(
         [*PROGRAM, "serve", "--data", "data", "--port", "0", "--config", "s.toml"],
@@ -213,7 +217,7 @@ def test_backups_go_on_beside_a_server_that_says_how_old_the_last_is(run, capsys
     by_hand = None
     try:
         assert server.stdout is not None
-        server.stdout.readline()
+        url = json.loads(server.stdout.readline())["url"]
         by_hand = subprocess.Popen(
             [*PROGRAM, "backup", "--data", "data", "--to", "hand", "--every", "1", "--keep", "1"],
             stdout=subprocess.PIPE, text=True,
@@ -230,6 +234,11 @@ def test_backups_go_on_beside_a_server_that_says_how_old_the_last_is(run, capsys
             seen |= {path.name for path in Path("kept").glob("gatesync-*.backup")}
             time.sleep(0.05)
         assert len(list(Path("kept").glob("gatesync-*.backup"))) <= 3
+        asked = urllib.request.Request(f"{url}/readyz", headers={"Authorization": f"Bearer {key}"})
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            said = json.load(answer)["backup"]
+        assert said["at"] is not None
+        assert 0 <= said["ageS"] < 60
     finally:
         if by_hand is not None:
             by_hand.send_signal(signal.SIGTERM)
