@@ -37,6 +37,7 @@ from edge_agent.sync.loop import SyncLoop
 from edge_agent.sync.report import GateHealth
 from edge_agent.sync.transport import HttpTransport
 from edge_agent.upkeep import Upkeep
+from shared.credentials import looks_like_enrolment
 from shared.errors import GatesyncError, TransientError
 from shared.limits import QUEUE_SIGHTINGS_MAX
 from shared.model import Direction
@@ -57,9 +58,10 @@ class Running:
     """A gate that runs: the event loop's side. The lane has a thread of its own."""
 
     def __init__(
-        self, parts: GateParts, config: Config, version: str, restart: Callable[[], None]
+        self, parts: GateParts, config: Config, version: str, restart: Callable[[str], None]
     ) -> None:
         self._parts = parts
+        self._restart = restart
         self._thread = ThreadPoolExecutor(1, "lane")
         self._queue: deque[Sighting] = deque()
         self._sighted = asyncio.Event()
@@ -99,7 +101,7 @@ class Running:
             wake=self._sync.wake,
             checks=self._checks,
             changed=self._tell_health,
-            restart=restart,
+            restart=lambda: restart(""),
         )
         self._doorman = Doorman(
             parts, config, on_lane=self._on_lane, wake=self._sync.wake, changed=self._tell_health
@@ -181,6 +183,9 @@ class Running:
         if len(self._queue) >= QUEUE_SIGHTINGS_MAX:
             self._queue.popleft()
             self._health.sightings_dropped += 1
+        if looks_like_enrolment(sighting.payload):
+            self._enrol_again(sighting.payload)
+            return
         badge = sighting.payload.upper()
         if badge.startswith(STAFF_BADGE):  # a supervisor steps up: the page asks for the PIN
             self._kiosk.publish("staff", {"operatorId": sighting.payload[len(STAFF_BADGE) :]})
@@ -213,7 +218,15 @@ class Running:
         )
         return outcomes.as_json(outcome)
 
+    def _enrol_again(self, code: str) -> None:
+        """Only a device that was revoked takes a new enrolment code; else it is a poster."""
+        if self._sync.state().revoked:
+            self._restart(code)
+
     async def _typed(self, code: str, direction: Direction | None) -> dict[str, Any]:
+        if looks_like_enrolment(code) and self._sync.state().revoked:
+            self._enrol_again(code)
+            return {"enrolment": self._state()["enrolment"]}
         return await self._present(code, direction)
 
     def _decided(self, outcome: Outcome) -> None:
@@ -265,9 +278,16 @@ class Running:
     def _tell_health(self) -> None:
         self._kiosk.publish("health", self._state())
 
+    def _enrolment(self) -> dict[str, Any] | None:
+        """What the page shows instead of the gate: only where this device was revoked."""
+        if not self._sync.state().revoked:
+            return None
+        return {"state": "revoked", "address": self._parts.identity.name, "problem": None}
+
     def _state(self) -> dict[str, Any]:
         settings = self._staff.desk.settings
         return self._health.kiosk(self._status) | {
+            "enrolment": self._enrolment(),
             "mode": settings.mode,
             "direction": None if settings.direction is None else str(settings.direction),
             "brightness": settings.brightness,
@@ -307,22 +327,25 @@ class Running:
 
 async def run_gate(
     folder: GateFolder, config: Config, version: str, say: Callable[[str], None]
-) -> bool:
-    """Run the gate until SIGTERM or SIGINT; true where a supervisor wants it started anew."""
+) -> str | None:
+    """Run the gate until SIGTERM or SIGINT (None), until a supervisor wants it started anew (""),
+    or until a revoked device was shown an enrolment code: that code.
+    """
     load_identity(folder.path)  # the line that helps, before a wrong folder is touched
     with FolderLock(folder), GateParts.open(folder, config) as parts:
         task = asyncio.current_task()
         assert task is not None
-        stopped = again = False
+        stopped = False
+        again: str | None = None
 
         def stop() -> None:
             nonlocal stopped
             stopped = True
             task.cancel()
 
-        def restart() -> None:
+        def restart(code: str) -> None:
             nonlocal again
-            again = True
+            again = code
             asyncio.get_running_loop().call_later(_RESTART_ANSWER_S, stop)
 
         running = Running(parts, config, version, restart)

@@ -39,6 +39,9 @@ class Config(HardwareConfig, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """The Bluetooth adapter that looks for beacons (`hci0`), `auto` (the first one), or `off`."""
     direction: Direction | None = None
     """At a gate for both ways: what the camera sees counts as `entry` (default) or `exit`."""
+    server: str = ""
+    """The sync server's address, for enrolling by a bare code at the kiosk; the enrolment QR says it
+    itself."""
     kiosk_host: str = "127.0.0.1"
     """Where the kiosk page listens. Leave it on the loopback: nobody signs in there."""
     kiosk_port: Port = 8081

@@ -100,6 +100,11 @@ def looks_like_ours(text: str) -> bool:
     return len(text) <= CODE_CHARS_MAX and text[:3].upper() == PREFIX
 
 
+def looks_like_enrolment(text: str) -> bool:
+    """An address with an enrolment code in it, as the server's page shows it to installers."""
+    return len(text) <= CODE_CHARS_MAX and "://" in text and "code=" in text
+
+
 def parse(text: str) -> TicketCode | Fault:
     """A QR's text or a typed code, with misread letters and separators forgiven."""
     if len(text) > CODE_CHARS_MAX:

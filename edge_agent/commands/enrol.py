@@ -62,7 +62,7 @@ def enrol(
     `again`: at another server, or another gate, with the same key; the journal and the list are
     kept, and the whole journal is offered to that server.
     """
-    url, given = _parse_server(server), parse_code(code)
+    url, given = parse_server(server), parse_code(code)
     replica_path = data / "replica.db"
     if again:
         load_identity(data)  # the line that helps, before a wrong folder is touched
@@ -76,6 +76,21 @@ def enrol(
             "to another server"
         )
     return asyncio.run(_enrol(data, url, given, out))
+
+
+async def enrol_here(data: Path, url: str, code: Code, out: TextIO, *, again: bool = False) -> int:
+    """The same for the kiosk, which holds the folder's lock already."""
+    if again:
+        return await _enrol_again(data, url, code, out)
+    return await _enrol(data, url, code, out)
+
+
+def gate_name_of(data: Path, identity: Identity) -> str:
+    replica = Replica.open(data / "replica.db")
+    try:
+        return _gate_name(replica, identity)
+    finally:
+        replica.close()
 
 
 def parse_code(text: str) -> Code:
@@ -288,7 +303,7 @@ def _has_list(path: Path) -> bool:
         replica.close()
 
 
-def _parse_server(text: str) -> str:
+def parse_server(text: str) -> str:
     """`http(s)://host[:port]`, without a slash at the end."""
     try:
         parts = urlsplit(text.strip())

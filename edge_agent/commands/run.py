@@ -11,19 +11,32 @@ import structlog
 
 from edge_agent.config import Config
 from edge_agent.folder import GateFolder
+from edge_agent.identity import is_enrolled
 
 
 def run(data: Path, config: Config) -> int:
     from edge_agent.bootstrap import run_gate
+    from edge_agent.commands.unenrolled import wait_for_enrolment
 
     log_to_stderr(config.log_level)
     try:
         release = version("gatesync")
     except PackageNotFoundError:
         release = ""
-    if asyncio.run(run_gate(GateFolder(data), config, release, _say)):
-        # A supervisor asked for it. In this process's place, so that it works without systemd too.
-        os.execv(sys.executable, [sys.executable, "-m", "edge_agent", *sys.argv[1:]])  # noqa: S606
+    folder = GateFolder(data)
+    if not is_enrolled(data):
+        enrolled = wait_for_enrolment(folder, config, _say)
+        if enrolled is None:
+            return 0
+        config = enrolled
+    while (again := asyncio.run(run_gate(folder, config, release, _say))) is not None:
+        if not again:
+            # A supervisor asked for it. In this process's place: it works without systemd too.
+            os.execv(sys.executable, [sys.executable, "-m", "edge_agent", *sys.argv[1:]])  # noqa: S606
+        enrolled = wait_for_enrolment(folder, config, _say, again=again)
+        if enrolled is None:
+            break
+        config = enrolled
     return 0
 
 

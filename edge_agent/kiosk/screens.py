@@ -89,6 +89,7 @@ STATES: Final[dict[str, Screen]] = {
     "not_enrolled": Screen(NOT_ENROLLED, "not_enrolled"),
     "enrolling": Screen(NOT_ENROLLED, "enrolling"),
     "enrolled": Screen(ADMITTED, "enrolled"),
+    "revoked": Screen(NOT_ENROLLED, "revoked"),
     "no_list": Screen(NOT_ENROLLED, "no_list"),
     "closed": Screen(CLOSED, "closed"),
     "held": Screen(HELD, "held"),

@@ -29,7 +29,7 @@ from edge_agent.readers.protocol import (
 )
 from edge_agent.readers.source_kind import source_kind
 from edge_agent.readers.view_filter import ViewFilter
-from shared.credentials import looks_like_ours
+from shared.credentials import looks_like_enrolment, looks_like_ours
 
 _SILENCE_S_MAX = 5.0
 """A child beats twice a second; a decoder that hangs longer than this is killed."""
@@ -44,6 +44,11 @@ _LOOKING_S = 2.0
 _ADVICE = "If this goes on, unplug the camera and plug it in again, or run tools/setup.sh."
 
 
+def _is_for_us(code: str) -> bool:
+    """Tickets, and the enrolment code that a revoked device may be shown."""
+    return looks_like_ours(code) or looks_like_enrolment(code)
+
+
 class CameraReader:
     """Emits a sighting for each of our codes that comes into view. Implements `ports.Reader`."""
 
@@ -54,12 +59,14 @@ class CameraReader:
         name: str = "camera",
         silence_s_max: float = _SILENCE_S_MAX,
         command: tuple[str, ...] = (sys.executable, "-m", "edge_agent.readers.worker"),
+        accept: Callable[[str], bool] = _is_for_us,
     ) -> None:
         self.name = name
         self.child_pid: int | None = None
         self._source = source
         self._silence_s_max = silence_s_max
         self._command = command
+        self._accept = accept
         self._kind = source_kind(source)
         self._view = ViewFilter(change_is_leaving=self._kind in ("folder", "image"))
         self._beat = Beat("waiting", "The camera is being opened.", {})
@@ -183,7 +190,7 @@ class CameraReader:
         if seen.codes and not any(map(looks_like_ours, seen.codes)):
             self._foreign_ms = seen.boot_ms
         for code in self._view.new_codes(seen.codes, seen.boot_ms):
-            if looks_like_ours(code):
+            if self._accept(code):
                 emit(Sighting("qr", code, None, seen.boot_ms, self.name))
             else:
                 self._foreign_codes += 1  # a poster or a bank's code: no ticket, no scan

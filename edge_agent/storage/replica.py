@@ -174,6 +174,17 @@ class Replica:
         time_ms: int = self._state("server_time_ms")
         return time_ms
 
+    def rows_so_far(self) -> int:
+        """Of the list that is being fetched, or the one that is there: for a progress."""
+        with self._lock:
+            live, building = self._conn.execute("SELECT live, building FROM state").fetchone()
+            side = _other(live) if building else live
+            counts = (
+                self._conn.execute(f"SELECT count(*) FROM {table}_{side}").fetchone()[0]  # noqa: S608
+                for table in _TABLES
+            )
+            return sum(counts)
+
     def start_snapshot(self) -> None:
         """Fetch everything anew (after a digest that differs): `cursor()` is None from here on."""
         with self._lock, sqlite_file.transaction(self._conn):

@@ -55,7 +55,7 @@ function view() {
 }
 
 function ofEnrolment({ state: name, address, rows, gate, problem }) {
-  return state(name, { address, rows, gate: gate ?? "" }, name === "not_enrolled" ? problem : null);
+  return state(name, { address, rows, gate: gate ?? "" }, ["not_enrolled", "revoked"].includes(name) ? problem : null);
 }
 
 // ---- drawing ----------------------------------------------------------------------------------
@@ -112,6 +112,9 @@ function drawWords() {
 }
 
 function draw() {
+  const field = byId("code");
+  if (facts.health.enrolment) field.dataset.placeholder = "typeEnrolment";
+  else if (field.dataset.placeholder === "typeEnrolment") field.dataset.placeholder = "typeCode";
   drawWords();
   drawStage();
   drawStrip(facts);
