@@ -65,7 +65,7 @@ def decode(
     if gray.size == 0:
         return Decoded((), "")
     end_s = clock_s() + budget_ms / 1000
-    picture = _Picture(gray, lambda: clock_s() < end_s, keep_finds=thorough)
+    picture = _Picture(gray, lambda: clock_s() < end_s)
     for name, attempt in _tries(gray):
         payloads = tuple(dict.fromkeys(p for p in map(clean, attempt(picture)) if p))
         if payloads:
@@ -78,8 +78,7 @@ def decode(
 class _Picture:
     """A picture and what the tries learn of it."""
 
-    def __init__(self, gray: Gray, go_on: Callable[[], bool], *, keep_finds: bool) -> None:
-        self._keep_finds = keep_finds
+    def __init__(self, gray: Gray, go_on: Callable[[], bool]) -> None:
         self.gray = gray
         self.go_on = go_on
         self.finds: list[rescue.Found] = []
@@ -90,16 +89,16 @@ class _Picture:
 
     def zxing(self, image: Gray, binarizer: Any = _LOCAL, scale: float = 1.0) -> list[bytes]:
         """Read; codes that are found but not read are kept for the rescue. `scale` is the
-        picture's size over the image's, 0 where places in it mean nothing.
+        picture's size over the image's, 0 where failures are of no interest (they cost a third).
         """
         barcodes = zxingcpp.read_barcodes(
             image,
             formats=_QR,
             binarizer=binarizer,
             text_mode=zxingcpp.TextMode.Plain,
-            return_errors=self._keep_finds,
+            return_errors=bool(scale),
         )
-        if self._keep_finds and scale and len(self.finds) < _FINDS_MAX:
+        if scale and len(self.finds) < _FINDS_MAX:
             self.finds += rescue.found(barcodes, scale)
         return [_utf8(bytes(one.bytes), one) for one in barcodes if one.valid]
 
@@ -113,7 +112,7 @@ Try = Callable[[_Picture], list[bytes]]
 def _tries(gray: Gray) -> Iterator[tuple[str, Try]]:
     if gray.size > _PIXELS_MAX:
         yield "zxing shrunk", lambda p: p.zxing(_shrunk(p.gray), scale=0)
-    yield "zxing", lambda p: p.zxing(p.gray)
+    yield "zxing", lambda p: p.zxing(p.gray, scale=0)
     too_small = min(gray.shape) < _SMALL_PX
     yield from (one for one in _TRIES if not (too_small and one[0].startswith(_SHRINKING)))
 
@@ -198,7 +197,7 @@ _TRIES: tuple[tuple[str, Try], ...] = (
     ("brightened", lambda p: p.zxing(light.gamma(p.gray, 0.4))),
     ("half sharpened", lambda p: p.half_zxing(light.sharpened(p.half, 2, 3))),
     ("half paper", lambda p: p.half_zxing(light.paper_divided(p.half, 31))),
-    ("rescue", _rescued),
+    ("rescue", lambda p: p.zxing(p.gray) or _rescued(p)),
     ("third zbar", lambda p: _zbar_if_there(light.scaled(p.gray, 1 / 3))),
     ("half stretched", lambda p: p.half_zxing(light.stretched(p.half, 25, 15), _FIXED)),
     ("half high adaptive", lambda p: p.half_zxing(light.adaptive(p.half, 31, 10), _FIXED)),
