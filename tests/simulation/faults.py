@@ -177,6 +177,8 @@ def backup(run: Run) -> None:
     run.server.back_up(to)
     run.backups.append(to)
     run.world.tell("server", "is backed up")
+    if run.world.chance(0.5):  # what the desk says now, the backup does not know
+        run.world.after(100, lambda: None if run.healed else person_out(run))
     if run.world.chance(0.8):
         run.world.after(run.world.rng.uniform(100, 60_000), lambda: restore(run))
 
