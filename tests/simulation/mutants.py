@@ -99,21 +99,21 @@ def number_used_up_by_a_failed_write(real: Any) -> Any:
 
 @_replaces(Replica, "apply_page", "P3", "P7")
 def cursor_saved_before_rows(real: Any) -> Any:
-    def apply_page(self: Any, lines: Any, page: Any) -> Any:
+    def apply_page(self: Any, lines: Any, page: Any, *more: Any, **named: Any) -> Any:
         generation, revision = wire.parse_cursor(page.cursor)
         if generation == self.generation and not self._state("building"):
             self._conn.execute("UPDATE state SET revision = ?", (revision,))
-        return real(self, lines, page)
+        return real(self, lines, page, *more, **named)
 
     return apply_page
 
 
 @_replaces(HttpTransport, "changes", "P3", "P7")
 def page_applied_without_its_last_line(real: Any) -> Any:
-    async def changes(self: Any, token: str, cursor: Any, wait_s: int) -> Any:
+    async def changes(self: Any, *given: Any, **named: Any) -> Any:
         sent_ms = self._boot_ms()
         try:
-            return await real(self, token, cursor, wait_s)
+            return await real(self, *given, **named)
         except UnreachableError:
             cut = self.network.cuts.pop(self.who, None)
             if cut is None or b'"page"' not in cut.last_line:
