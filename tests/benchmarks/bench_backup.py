@@ -140,20 +140,24 @@ def main() -> None:
     given = argparse.ArgumentParser()
     given.add_argument("--participants", type=int, default=100_000)
     given.add_argument("--scans", type=int, default=300_000)
+    given.add_argument("--on", choices=["sqlite", "postgresql", "both"], default="both")
     chosen = given.parse_args()
     print(f"{chosen.participants:,} participants, {chosen.scans:,} scans; uploads of 500 meanwhile")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        rows = {"SQLite": measure(folder / "a", None, chosen.participants, chosen.scans)}
+        if chosen.on != "postgresql":
+            tell("SQLite", measure(folder / "a", None, chosen.participants, chosen.scans))
+        if chosen.on == "sqlite":
+            return
         if postgres.binaries() is None:
             print(postgres.MISSING)
-        else:
-            url = stack.enter_context(postgres.cluster(durable=True)).new_database()
-            rows["PostgreSQL"] = measure(folder / "b", url, chosen.participants, chosen.scans)
-    names = list(rows["SQLite"])
-    print(f"{'':<12}" + "".join(f"{name:>18}" for name in names))
-    for kind, found in rows.items():
-        print(f"{kind:<12}" + "".join(f"{found[name]:>18.1f}" for name in names))
+            return
+        url = stack.enter_context(postgres.cluster(durable=True)).new_database()
+        tell("PostgreSQL", measure(folder / "b", url, chosen.participants, chosen.scans))
+
+
+def tell(kind: str, found: dict[str, float]) -> None:
+    print(f"{kind:<12}" + "; ".join(f"{name} {value:.1f}" for name, value in found.items()))
 
 
 if __name__ == "__main__":
