@@ -7,7 +7,7 @@ KIOSK_PORT ?= 8081
 SEEDS ?= 1000
 FROM ?= 0
 
-.PHONY: help setup demo test chaos powercut simulate simulate-mutants lint bench migration lock clean
+.PHONY: help setup demo test chaos powercut simulate simulate-mutants lint screenshots bench migration lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -42,6 +42,9 @@ simulate: setup  ## Run SEEDS fleets in virtual time on all cores; SEED=N tells 
 
 simulate-mutants: setup  ## Plant each fault; each must be found within 500 seeds
 	@$(BIN)/python -m tests.simulation --mutants --seeds 500
+
+screenshots: setup  ## Take pictures of every state of the kiosk (var/screenshots, docs/images)
+	@$(BIN)/python tools/kiosk_screens.py
 
 bench: setup  ## Print the benchmark tables
 	@$(BIN)/python -m tests.benchmarks

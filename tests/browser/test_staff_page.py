@@ -1,0 +1,136 @@
+"""The supervisors' side in a real browser, at a real gate without any network; and axe on all of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import argon2
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from edge_agent.bootstrap import Running
+from edge_agent.config import Config
+from edge_agent.folder import GateFolder
+from edge_agent.parts import GateParts
+from edge_agent.storage.replica import Replica
+from shared import wire
+from shared.findable import marks_of
+from tests.edge_agent.gate import KEY, code, enrolled_folder
+from tests.edge_agent.storage import lines
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+PIN = "246813"
+HASH = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PIN)
+
+
+def _with_staff(folder: Path) -> Path:
+    enrolled_folder(folder)
+    operator = wire.OperatorLine(
+        revision=11, hash="0" * 32, operator_id="op-1", name="김감독", active=True, pin_hash=HASH
+    )
+    person = lines.participant(1, 12)
+    person.find = marks_of(KEY, "홍길동", "hong@example.com", "010-1234-5678")
+    replica = Replica.open(folder / "replica.db")
+    replica.apply_page([operator, person], lines.page(12))
+    replica.close()
+    return folder
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gate(page: Page, tmp_path: Path) -> AsyncIterator[GateParts]:
+    """A gate whose server is nowhere."""
+    folder = _with_staff(tmp_path / "gate")
+    config = Config(kiosk_port=0)
+    with GateParts.open(GateFolder(folder), config) as parts:
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        running = Running(parts, config, "", lambda _code: None)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(running.run(ready.set_result))
+            await page.goto(await ready)
+            await expect(page.locator("#stage")).to_have_attribute("data-kind", "waiting")
+            yield parts
+            task.cancel()
+
+
+async def clean(page: Page, where: str) -> None:
+    found: Any = await Axe().run(page)
+    assert not found.response["violations"], (where, found.generate_report())
+
+
+async def sign_in(page: Page) -> None:
+    await page.locator("#staff").focus()
+    await page.keyboard.press("Enter")
+    for digit in PIN:
+        await page.get_by_role("button", name=digit, exact=True).click()
+    await page.locator(".pin .main").click()
+    await expect(page.locator("#query")).to_be_visible()
+
+
+async def test_a_full_session_offline_is_settled_by_touch(page: Page, gate: GateParts) -> None:
+    """P5, P11: find, see why, admit with a reason, take back; nothing asks the network."""
+    sighting_code = code(1)
+    await page.keyboard.type(sighting_code)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#stage")).to_have_attribute("data-kind", "admitted")
+    await sign_in(page)
+    for jamo in "ㅎㅗㅇㄱㅣㄹㄷㅗㅇ":  # on the kiosk's own keys
+        await page.get_by_role("button", name=jamo, exact=True).click()
+    await expect(page.locator("#query")).to_have_value("홍길동")
+    await page.get_by_role("button", name="찾기", exact=True).click()
+    card = page.locator(".cards li")
+    await expect(card).to_have_count(1)
+    await expect(card).to_contain_text("홍*동")
+    await expect(card).to_contain_text("이미 입장한 참가자입니다.")
+    await clean(page, "what was found")
+    await card.get_by_role("button", name="허용").click()
+    await page.get_by_role("button", name="신분 확인됨").click()
+    await expect(page.locator("#desk-said")).to_contain_text("홍*동")
+    newest = page.locator(".cards li").first
+    await expect(newest).to_contain_text("신분 확인됨")
+    await newest.get_by_role("button", name="되돌리기").click()
+    await page.get_by_role("button", name="기기 오류").click()
+    await expect(page.locator("#desk-said")).to_contain_text("되돌림")
+    types = [row.body["type"] for row in gate.journal.newest(5)]
+    assert types == ["resolution", "scan", "note", "scan"]
+
+
+async def test_a_wrong_pin_is_told_and_a_badge_opens_the_desk(page: Page, gate: GateParts) -> None:
+    await sign_in(page)
+    await page.locator("#desk-close").click()
+    await expect(page.locator("#desk")).to_be_hidden()
+    await page.locator("#staff").focus()
+    await page.keyboard.press("Enter")
+    await page.locator("#pin").fill("000000")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#desk-said")).to_have_text("이름이나 PIN이 맞지 않습니다")
+    assert gate.journal.newest(1)[0].body["note"] == "pin_wrong"
+
+
+async def test_closed_and_held_show_at_once(page: Page, gate: GateParts) -> None:
+    await sign_in(page)
+    await page.get_by_role("button", name="게이트").click()
+    await expect(page.locator("#pane")).to_contain_text("모두 대기")
+    await clean(page, "the gate's settings")
+    await page.get_by_role("button", name="모두 대기").click()
+    await expect(page.locator("#stage")).to_have_attribute("data-kind", "held")
+    await page.get_by_role("button", name="닫음").click()
+    await expect(page.locator("#stage")).to_have_attribute("data-kind", "closed")
+    assert gate.lane.facts.closed
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2, 3])
+async def test_axe_finds_nothing_in_each_display_and_language(
+    page: Page, gate: GateParts, mode: int
+) -> None:
+    for _ in range(mode):
+        await page.locator("#display").click()
+    for _ in range(2):
+        await clean(page, f"waiting, display {mode}")
+        await page.locator("#language").click()
+    await page.keyboard.type(code(2 + mode % 2))
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#stage")).to_have_attribute("data-kind", "admitted")
+    await clean(page, f"admitted, display {mode}")
