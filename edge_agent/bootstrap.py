@@ -186,9 +186,7 @@ class Running:
         if looks_like_enrolment(sighting.payload):
             self._enrol_again(sighting.payload)
             return
-        badge = sighting.payload.upper()
-        if badge.startswith(STAFF_BADGE):  # a supervisor steps up: the page asks for the PIN
-            self._kiosk.publish("staff", {"operatorId": sighting.payload[len(STAFF_BADGE) :]})
+        if self._is_badge(sighting.payload):
             return
         if sighting.kind == "qr":
             self._kiosk.publish("reading", {})
@@ -218,12 +216,21 @@ class Running:
         )
         return outcomes.as_json(outcome)
 
+    def _is_badge(self, payload: str) -> bool:
+        """A supervisor steps up: the page asks for the PIN."""
+        if not payload.upper().startswith(STAFF_BADGE):
+            return False
+        self._kiosk.publish("staff", {"operatorId": payload[len(STAFF_BADGE) :]})
+        return True
+
     def _enrol_again(self, code: str) -> None:
         """Only a device that was revoked takes a new enrolment code; else it is a poster."""
         if self._sync.state().revoked:
             self._restart(code)
 
     async def _typed(self, code: str, direction: Direction | None) -> dict[str, Any]:
+        if self._is_badge(code):
+            return {"staff": True}
         if looks_like_enrolment(code) and self._sync.state().revoked:
             self._enrol_again(code)
             return {"enrolment": self._state()["enrolment"]}

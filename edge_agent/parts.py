@@ -20,6 +20,7 @@ from edge_agent.folder import GateFolder
 from edge_agent.hardware.barrier import make_hardware
 from edge_agent.identity import Identity, load_identity
 from edge_agent.lane import Lane
+from edge_agent.manual.gate_settings import load_settings
 from edge_agent.ports import Barrier, Clock, Indicator
 from edge_agent.storage.journal import Journal
 from edge_agent.storage.replica import Replica
@@ -67,6 +68,8 @@ class GateParts:
             new_scan_id=new_scan_id,
             default_direction=config.direction,
         )
+        set_here = load_settings(folder.gate_settings)  # `decide` alone obeys it too
+        lane.facts.closed = set_here.mode != "open"
         return cls(folder, identity, time, journal, replica, reader, lane, disk, barrier, indicator)
 
     def close(self) -> None:

@@ -1,9 +1,11 @@
 """Supervisors and the rest of the team: who they are, and their PINs for the gates (API §2)."""
 
 import asyncio
+import io
 from typing import Any, Literal
 
 import msgspec
+import segno
 from aiohttp import web
 from sqlalchemy import Connection
 
@@ -111,6 +113,17 @@ async def remove_pin(call: Call) -> web.StreamResponse:
     return no_content()
 
 
+async def badge(call: Call) -> web.StreamResponse:
+    """A supervisor's badge as QR: it names them at a kiosk, which then asks for the PIN."""
+    who = call.part("id")
+    person = await call.services.database.read(lambda conn: _found(conn, who))
+    drawn = io.BytesIO()
+    segno.make(f"GS:STAFF:{person['operatorId'].upper()}", error="q", micro=False).save(
+        drawn, kind="svg", scale=8, border=4
+    )
+    return web.Response(body=drawn.getvalue(), content_type="image/svg+xml")
+
+
 async def give_hashes(services: Services) -> None:
     """Make what is missing: after a PIN was set, and for a device that is new or back."""
     wanted = await services.database.read(pins.missing)
@@ -144,6 +157,9 @@ ROUTES = (
     Route("PUT", "/api/v1/operators/{id}/pin", Right.OPERATOR, set_pin,
           "Set a supervisor's PIN for the gates", "people", request=NewPin, status=204,
           statuses=(400, 404, 413, 415, 422)),
+    Route("GET", "/api/v1/operators/{id}/badge.svg", Right.OPERATOR, badge,
+          "A supervisor's badge for the gates' cameras", "people",
+          response=bytes, response_type="image/svg+xml", statuses=(404,)),
     Route("DELETE", "/api/v1/operators/{id}/pin", Right.OPERATOR, remove_pin,
           "Take a supervisor's PIN back", "people", status=204, statuses=(404,)),
 )  # fmt: skip

@@ -212,11 +212,16 @@ async def test_both_catalogues_have_each_text(page: Page, gate: Gate) -> None:
     assert sorted(keys[0]) == sorted(keys[1])
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("size", [(1024, 600), (800, 480), (600, 1024), (480, 800), (1920, 1080)])
-async def test_everything_fits_on_the_screen(page: Page, gate: Gate, size: tuple[int, int]) -> None:
-    """Each screen's texts lie inside the stage, at each size, in both languages."""
+async def test_everything_fits_on_the_screen(
+    page: Page, gate: Gate, size: tuple[int, int], large: bool
+) -> None:
+    """Each screen's texts lie inside the stage, at each size, in both languages, large text too."""
     width, height = size
     await page.set_viewport_size({"width": width, "height": height})
+    if large:
+        await page.locator("#display").click()
     for language in range(2):
         if language:
             await page.locator("#language").click()

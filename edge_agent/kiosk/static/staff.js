@@ -76,7 +76,7 @@ async function signIn(operatorId) {
   setText(byId("desk-left"), "");
   const { items } = await (await fetch("/api/manual/operators")).json();
   if (!items.length) return desk.show(make("p", { text: desk.say("s.nobody") }));
-  const known = items.find((one) => one.operatorId === operatorId) ?? (items.length === 1 ? items[0] : null);
+  const known = items.find((one) => one.operatorId.toUpperCase() === operatorId?.toUpperCase()) ?? (items.length === 1 ? items[0] : null);
   if (known) return askPin(known);
   const names = items.map((one) =>
     make("button", { type: "button", text: one.maskedName, onclick: () => askPin(one) }));
