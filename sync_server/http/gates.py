@@ -15,6 +15,7 @@ from sync_server.gates import gates
 from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity import devices
+from sync_server.identity.drawing import qr_svg
 from sync_server.identity.enrolment_codes import enrolment_url, make_code
 from sync_server.identity.rights import Right
 from sync_server.registration.event_file import GateBody, gate_of
@@ -84,9 +85,11 @@ async def enrolment(call: Call) -> web.StreamResponse:
         return devices.create_enrolment(conn, gate_id, code, call.received_ms)
 
     expires_ms = await call.services.database.write(job)
+    url = enrolment_url(call.services.base_url, code, call.services.keys)
     made = {
         "code": code,
-        "url": enrolment_url(call.services.base_url, code, call.services.keys),
+        "url": url,
+        "svg": qr_svg(url),
         "expiresAt": wire.format_time(expires_ms),
     }
     return json_response(made, 201)

@@ -1,11 +1,9 @@
 """Supervisors and the rest of the team: who they are, and their PINs for the gates (API §2)."""
 
 import asyncio
-import io
 from typing import Any, Literal
 
 import msgspec
-import segno
 from aiohttp import web
 from sqlalchemy import Connection
 
@@ -15,6 +13,7 @@ from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.routing import Call, Route, json_response, no_content
 from sync_server.http.services import Services
 from sync_server.identity import people, pins
+from sync_server.identity.drawing import qr_svg
 from sync_server.identity.rights import Right, Role
 
 Unset = msgspec.UnsetType
@@ -117,11 +116,8 @@ async def badge(call: Call) -> web.StreamResponse:
     """A supervisor's badge as QR: it names them at a kiosk, which then asks for the PIN."""
     who = call.part("id")
     person = await call.services.database.read(lambda conn: _found(conn, who))
-    drawn = io.BytesIO()
-    segno.make(f"GS:STAFF:{person['operatorId'].upper()}", error="q", micro=False).save(
-        drawn, kind="svg", scale=8, border=4
-    )
-    return web.Response(body=drawn.getvalue(), content_type="image/svg+xml")
+    drawing = qr_svg(f"GS:STAFF:{person['operatorId'].upper()}")
+    return web.Response(body=drawing.encode(), content_type="image/svg+xml")
 
 
 async def give_hashes(services: Services) -> None:

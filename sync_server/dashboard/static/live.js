@@ -2,6 +2,7 @@
 import { drawAlerts, drawForecast, forgetAlerts, onAlertFrame, stopForecast, watchForecast } from "./alerts.js";
 import { drawAttention, stopWatching, watchDevices } from "./attention.js";
 import { drawAges, drawLive } from "./draw.js";
+import { endEnrolment, offerEnrolment } from "./enrol.js";
 import { follow, signIn, signOut, whoAmI } from "./line.js";
 import { currentLanguage, OTHER, CATALOGUES, switchLanguage, tell, tellAge } from "./words.js";
 
@@ -123,6 +124,7 @@ function showSignIn(problem = null) {
   stopFollowing?.();
   stopFollowing = null;
   stopWatching();
+  endEnrolment();
   stopForecast();
   Object.assign(facts, {
     person: null,
@@ -154,6 +156,7 @@ async function start() {
   facts.problem = null;
   startFollowing();
   watchDevices(person, draw);
+  offerEnrolment(person);
   watchForecast(draw);
   draw();
 }
