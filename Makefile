@@ -21,7 +21,7 @@ demo: setup  ## Run a server and one gate with a simulated camera until Ctrl-C (
 test:  ## Set up, then lint, check types and run every test
 	@tools/setup.sh --tests
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 chaos:  ## Kill, cut off and lie to a real fleet, seed after seed (MINUTES=5, SEED=n for one)
 	@tools/setup.sh --tests

@@ -148,7 +148,7 @@ def test_p11_wrong_input_gets_one_line_that_helps(tmp_path: Path) -> None:
             ("sync-server", "serve", "--data", str(tmp_path / "nothing-here")),
             ("sync-server", "enrol", "--data", data, "--gate", "no-such-gate"),
             ("edge-agent", "decide", "--data", str(tmp_path / "no-agent"), "GS:X"),
-            ("edge-agent", "run", "--data", str(tmp_path / "no-agent")),
+            ("edge-agent", "run", "--data", str(fake)),
             ("edge-agent", "read", str(tmp_path / "no-images")),
             (
                 "edge-agent",
