@@ -190,18 +190,35 @@ class Replica:
         with self._lock, sqlite_file.transaction(self._conn):
             self._begin_building(None)
 
-    def wipe(self) -> None:
-        """Forget every person (a revoked device); upload progress stays."""
-        with self._lock, sqlite_file.transaction(self._conn):
-            for table in _TABLES:
+    def wipe(self) -> bool:
+        """Forget every person (a revoked device), in a list half fetched and in a damaged one too;
+        upload progress stays. False if there was nothing to forget.
+        """
+        with self._lock:
+            if self._holds_nothing():
+                return False
+            with sqlite_file.transaction(self._conn):
                 for side in "ab":
-                    self._conn.execute(f"DELETE FROM {table}_{side}")  # noqa: S608
-            self._conn.execute(
-                "UPDATE state SET generation = NULL, revision = 0, sum = zeroblob(16), building = 0,"
-                " server_time_ms = 0, reference_version = reference_version + 1"
-            )
-        remains.forget(self.path)
-        remains.reference_path(self.path).unlink(missing_ok=True)
+                    self._clear(side)
+                self._conn.execute(
+                    "UPDATE state SET generation = NULL, revision = 0, sum = zeroblob(16),"
+                    " building = 0, building_generation = NULL, server_time_ms = 0,"
+                    " reference_version = reference_version + 1"
+                )
+            remains.forget(self.path)
+            remains.reference_path(self.path).unlink(missing_ok=True)
+        return True
+
+    def _holds_nothing(self) -> bool:
+        if self.damaged or remains.reference_path(self.path).exists():
+            return False
+        if self.generation is not None or self._state("building"):
+            return False
+        sides = [f"{table}_{side}" for table in _TABLES for side in "ab"]
+        return not any(
+            self._conn.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone()  # noqa: S608
+            for name in sides
+        )
 
     def apply_page(
         self,
@@ -222,7 +239,7 @@ class Replica:
                 "SELECT live, generation, building, building_generation FROM state"
             ).fetchone()
             snapshot = bool(building) or generation != live_generation
-            if snapshot and generation != building_generation:
+            if snapshot and not (building and generation == building_generation):
                 self._begin_building(generation)
             side = _other(live) if snapshot else live
             prefix = "building_" if snapshot else ""

@@ -299,8 +299,7 @@ class SyncLoop:
     async def _prepared(self) -> bool:
         """Read where an earlier run stopped; False if the disk does not let us, yet."""
         try:
-            epochs = await self._from_journal(self._journal.epochs)
-            await asyncio.to_thread(self._prepare, epochs)
+            await asyncio.to_thread(self._prepare, await self._from_journal(self._journal.epochs))
         except Exception as error:  # noqa: BLE001 — told by what it is called
             own_failure("start", error, self._replica)
             return False
@@ -327,13 +326,14 @@ class SyncLoop:
             self._woken()  # what could not be sealed before can be now
 
     async def _wipe_if_revoked(self) -> None:
-        """Who is out gets no lists, and keeps none (DESIGN §5). The journal stays."""
-        if self._session.revoked and self._session.generation is not None:
-            log.error("sync.device_revoked")
+        """Who is out gets no lists, and keeps none, half fetched or whole. The journal stays."""
+        if self._session.revoked:
             try:
-                await asyncio.to_thread(self._replica.wipe)
+                held = await asyncio.to_thread(self._replica.wipe)
                 self._session.generation, self._cursor = None, None
-                self._on_change()
+                if held:
+                    log.error("sync.device_revoked")
+                    self._on_change()
             except Exception as error:  # noqa: BLE001 — a full card: at the next refusal again
                 self._report(Channel.DOWN, own_failure("down", error, self._replica).detail)
 

@@ -184,3 +184,33 @@ def test_p9_wipe_leaves_no_person(replica: Replica) -> None:
     reader = replica.reader()
     assert (replica.cursor(), reader.participants()) == (None, 0)
     reader.close()
+
+
+def test_p9_wipe_takes_a_list_that_is_half_fetched(replica: Replica) -> None:
+    replica.apply_page(base()[:3], lines.page(3, more=True))
+    assert replica.wipe()
+    assert not any(
+        replica._conn.execute(f"SELECT 1 FROM {table}_{side}").fetchone()
+        for table in ("participants", "reference")
+        for side in "ab"
+    )
+    assert not replica.wipe()  # nothing left to forget
+
+
+def test_p3_a_list_half_fetched_before_a_wipe_is_fetched_whole_after_it(replica: Replica) -> None:
+    """Found by the simulation: its first page was taken, and asked for again, without end."""
+    replica.apply_page(base()[:3], lines.page(3, more=True))
+    replica.wipe()
+    replica.apply_page(base()[:3], lines.page(3, more=True), None)
+    assert replica.cursor() == "g1.3"
+    applied = replica.apply_page(base()[3:], lines.page(5, digest=lines.digest_sum(base())), "g1.3")
+    assert (applied.went_live, applied.digest_ok, replica.cursor()) == (True, True, "g1.5")
+
+
+def test_p3_a_list_left_so_by_an_earlier_version_is_fetched_whole(replica: Replica) -> None:
+    """A wipe of earlier versions forgot that a list was being built, and not of which server."""
+    replica.apply_page(base()[:3], lines.page(3, more=True))
+    replica.wipe()
+    replica._conn.execute("UPDATE state SET building_generation = 'g1'")
+    replica.apply_page(base()[:3], lines.page(3, more=True), None)
+    assert replica.cursor() == "g1.3"

@@ -18,6 +18,7 @@ from edge_agent.sync.loop import SyncLoop
 from edge_agent.sync.transport import HttpTransport
 from edge_agent.timekeeper import Timekeeper
 from shared import wire
+from tests.edge_agent.storage import lines
 from tests.edge_agent.sync.fake_server import DEVICE, EVENT, FakeServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # the fake server's joserfc
@@ -251,6 +252,18 @@ async def test_a_revoked_device_forgets_its_lists_and_still_uploads(tmp_path, se
         assert "device_revoked" in gate.loop.state().alarms
 
 
+async def test_p9_a_gate_revoked_while_its_list_is_half_fetched_keeps_nobody(tmp_path, server):
+    """Found by the simulation: power lost between two pages, then revoked; the half stayed."""
+    gate = Gate(tmp_path, server)
+    gate.replica.apply_page([lines.participant(1, 3)], lines.page(3, more=True))
+    server.trouble["changes"] = [403] * 10
+    server.trouble["status"] = [403] * 100
+    async with gate.running():
+        await until(lambda: gate.loop.state().revoked)
+        await until(lambda: gate.replica.rows_so_far() == 0 and gate.replica.cursor() is None)
+        assert not gate.replica.wipe()
+
+
 async def test_p9_a_full_disk_does_not_end_the_sync_of_a_revoked_device(
     tmp_path, server, monkeypatch
 ):
@@ -263,7 +276,7 @@ async def test_p9_a_full_disk_does_not_end_the_sync_of_a_revoked_device(
         if len(refusals) < 2:
             refusals.append(1)
             raise sqlite3.OperationalError("database or disk is full")
-        wipe()
+        return wipe()
 
     monkeypatch.setattr(gate.replica, "wipe", full_at_first)
     async with gate.running():
