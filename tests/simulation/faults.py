@@ -313,6 +313,7 @@ def device_moved(run: Run) -> None:
     run.server.store.write_now(
         lambda conn: organisers.move_device(conn, agent.device_id, gate_id, now_ms)
     )
+    run.moves.append((agent.device_id, gate_id))
     _say(run, f"{agent.device_id} moves to {gate_id}")
 
 

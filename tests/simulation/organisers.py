@@ -14,6 +14,7 @@ from sync_server.registration import tickets
 from sync_server.registration.event_store import change_event
 from sync_server.registration.participants import Registrar
 from sync_server.storage import revisions, schema
+from sync_server.sync.ingest import take_again
 from tests.simulation.server import KEYS, VAULT
 from tests.sync_server.builders import (
     credential_row,
@@ -117,7 +118,9 @@ def set_event(conn: Connection, changes: dict[str, Any], now_ms: int) -> None:
 
 
 def move_device(conn: Connection, device_id: str, gate_id: str, now_ms: int) -> None:
+    """As `PATCH /devices/{id}` with a `gateId` does."""
     change_device(conn, device_id, {"gate_id": gate_id}, now_ms)
+    take_again(conn, device_id, now_ms)
 
 
 def revoke_device(conn: Connection, device_id: str, now_ms: int) -> None:

@@ -54,6 +54,7 @@ class Run:
         self.copied: set[str] = set()  # devices of which a card was copied
         self.resolved: set[str] = set()  # people about whose scans somebody said a word
         self.ever_revoked: set[str] = set()
+        self.moves: list[tuple[str, str]] = []  # devices, and the gates that the desk gave them
         self.backups: list[Path] = []
         self.cards: list[tuple[Agent, Path]] = []
         self.knows_bad: dict[str, set[str]] = {}
@@ -169,6 +170,21 @@ class Run:
                 agent.start()
             agent.wire.cut_in = None
             agent.wire.full = False
+        if self.restored:
+            self._move_again()
+
+    def _move_again(self) -> None:
+        """A backup forgets later moves: the desk repeats them, as docs/disasters.md says; until
+        then what was scanned at those gates waits as `foreign_gate`.
+        """
+        now_ms = self.world.true_ms
+        for device_id, gate_id in self.moves:
+            self.server.store.write_now(
+                lambda conn, device=device_id, gate=gate_id: (  # type: ignore[misc]
+                    organisers.move_device(conn, device, gate, now_ms)
+                )
+            )
+            self.world.tell("desk", f"moves {device_id} to {gate_id} again")
 
     async def settle(self) -> bool:
         end_ms = self.world.now_ms + QUIET_MS_MAX
