@@ -45,6 +45,9 @@ def in_a_new_boot(folder: Path, wall: str | None, *command: str) -> list[str]:
     """The command as it would run after a power cut, the wall clock standing at `wall`."""
     boot = folder / f"boot-{uuid.uuid4()}"
     boot.write_text(f"{uuid.uuid4()}\n")
+    # What it says it has been up must have passed since the boot before ended, as with a real Pi:
+    # else two boots overlap, and the second's entries seem later than they were.
+    time.sleep(SINCE_BOOT_S + 1)
     up_s = float(Path("/proc/uptime").read_text().split()[0])
     offset = f"-{max(int(up_s) - SINCE_BOOT_S, 0)}"
     fake = [] if wall is None else [
