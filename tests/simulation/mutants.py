@@ -199,15 +199,19 @@ def revoked_gate_keeps_its_list(_: Any) -> Any:
 
 
 def _restored_server_not_refilled(stack: ExitStack) -> None:
-    real = Session._set_through
+    """What the server once had is taken as had for ever, whatever it says now."""
+    uploaded, status_sent = Session.uploaded, Session.status_sent
 
-    def set_through(self: Any, epoch: str, *given: int) -> None:
-        before = self.progress[epoch].through
-        real(self, epoch, *given)
-        self.progress[epoch].through = max(self.progress[epoch].through, before)
+    def after_upload(self: Any, epoch: str, sent: int, through: int, now_s: float) -> None:
+        uploaded(self, epoch, sent, max(through, self.progress[epoch].through), now_s)
+
+    def after_status(self: Any, epoch: str, through: int, now_s: float) -> None:
+        held = self.progress.get(epoch)
+        status_sent(self, epoch, max(through, held.through if held else 0), now_s)
 
     stack.enter_context(patch.object(Session, "_offer_again", lambda _self: None))
-    stack.enter_context(patch.object(Session, "_set_through", set_through))
+    stack.enter_context(patch.object(Session, "uploaded", after_upload))
+    stack.enter_context(patch.object(Session, "status_sent", after_status))
 
 
 ALL["restored_server_not_refilled"] = Mutant(("P2",), _restored_server_not_refilled)
