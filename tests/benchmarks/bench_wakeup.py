@@ -42,7 +42,7 @@ class Gate:
                 self.cursor = decode_page(lines)[1].cursor
             else:
                 self.cursor = apply_body(
-                    self.replica, PageBody(lines, Timed(0, 0)), "bench"
+                    self.replica, PageBody(lines, Timed(0, 0)), "bench", self.cursor
                 ).page.cursor
             if b'"participant"' in body:
                 self.pages.put_nowait(time.perf_counter())
