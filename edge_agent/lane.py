@@ -273,7 +273,7 @@ class Lane:
         except (sqlite3.Error, OSError) as error:
             code = self._disk.why()
             if self.health.fault_code != code:
-                log.error("journal_write_failed", error=str(error), why=code)  # noqa: TRY400
+                log.error("journal_write_failed", error=str(error), why=code)  # noqa: TRY400 — one line
             self.health.fault, self.health.fault_code = f"journal: {error}", code
             raise OutOfOrderError(
                 f"the gate can't write its journal down ({error}), so it opens for nobody; "

@@ -32,6 +32,7 @@ def run(data: Path, config: Config) -> int:
     while (again := asyncio.run(run_gate(folder, config, release, _say))) is not None:
         if not again:
             # A supervisor asked for it. In this process's place: it works without systemd too.
+            # Our own interpreter and the words that started us: nothing here comes from outside.
             os.execv(sys.executable, [sys.executable, "-m", "edge_agent", *sys.argv[1:]])  # noqa: S606
         enrolled = wait_for_enrolment(folder, config, _say, again=again)
         if enrolled is None:

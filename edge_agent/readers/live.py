@@ -75,7 +75,7 @@ def _pictures(capture: Any) -> Iterator[Any]:
             yield picture
         else:
             lost += 1
-            time.sleep(0.02)
+            time.sleep(0.02)  # a lost frame is often followed by a good one; no busy loop
 
 
 def _open(source: str, attempt: int) -> Any:

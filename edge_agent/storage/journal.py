@@ -254,7 +254,7 @@ class Journal:
         base = self._base_of(epoch)
         found = self._mended(
             lambda: self._conn.execute(
-                f"SELECT {COLUMNS} FROM entries"  # noqa: S608
+                f"SELECT {COLUMNS} FROM entries"  # noqa: S608 — constants
                 " WHERE sealed = 0 AND id > ? AND id <= ? ORDER BY id LIMIT ?",
                 (base, base | SEQ_MASK, limit),
             ).fetchall()
@@ -300,7 +300,7 @@ class Journal:
                 return []
             base = found[0][0] << SEQ_BITS
         found = self._read(
-            f"SELECT {COLUMNS} FROM entries"  # noqa: S608
+            f"SELECT {COLUMNS} FROM entries"  # noqa: S608 — constants
             " WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?",
             (base + seq, base | SEQ_MASK, limit),
         )

@@ -21,7 +21,7 @@ EPOCHS = (
     " AND id < ((e.number + 1) << 40)) FROM epochs e ORDER BY e.number"
 )
 SCANS = (
-    f"SELECT {COLUMNS} FROM entries"  # noqa: S608
+    f"SELECT {COLUMNS} FROM entries"  # noqa: S608 — constants
     " WHERE id > ? AND id <= ? AND kind < 3 ORDER BY id LIMIT ?"
 )
 NEWEST = f"SELECT {COLUMNS} FROM entries WHERE kind < 4 ORDER BY id DESC LIMIT ?"  # noqa: S608

@@ -1,5 +1,6 @@
 """The server's settings."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ def test_the_environment_goes_over_the_file_over_the_defaults(tmp_path: Path) ->
     assert load_config(None, {}) == Config()
     assert load_config(file, {}) == Config(host="0.0.0.0", port=9000)
     assert load_config(file, {"GATESYNC_PORT": "0"}) == Config(host="0.0.0.0", port=0)
+
+
+def test_every_setting_is_told_with_its_default() -> None:
+    told = (Path(__file__).parents[2] / "docs/settings.md").read_text("utf-8")
+    server, _, _ = told.partition("## The edge agent")
+    for field in fields(Config):
+        default = "(empty)" if field.default == "" else str(field.default)
+        assert f"| `{field.name}` | {default} |" in server
 
 
 @pytest.mark.parametrize(
