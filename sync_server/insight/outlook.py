@@ -16,6 +16,7 @@ from sync_server.storage.history import event_of
 
 SLOTS_MAX = 500  # a longer event is looked at in coarser slots
 HOUR_MS = 3_600_000
+_WIDTHS_MS = tuple(minutes * 60_000 for minutes in (5, 10, 15, 20, 30, 60))  # whole hours of them
 
 
 def read(conn: Connection, now_ms: int, share_before: float | None) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def read(conn: Connection, now_ms: int, share_before: float | None) -> dict[str,
     held = counters.load(conn, ["arrivals"])
     arrived = {int(name): int(value) for (_, name), value in held.items()}
     known = Arrivals(slots.counts(arrived), slots.passed(now_ms), _registered(conn), share_before)
-    found = forecast(known, max(1, HOUR_MS // slots.width_ms), slots.offset_of_hour())
+    found = forecast(known, max(1, HOUR_MS // slots.width_ms))
     return {
         **_shown(found, slots),
         "gateLoadDistribution": _gate_loads(conn),
@@ -43,12 +44,18 @@ class _Slots:
 
     def __init__(self, event: Event) -> None:
         margin_ms = event.settings.admission_margin_s * 1_000
-        base = counters.ARRIVAL_SLOT_MS
         self.zone = ZoneInfo(event.time_zone)
-        self.start_ms = (event.start_ms - margin_ms) // base * base
-        length_ms = max(base, event.end_ms + margin_ms - self.start_ms)
-        self.width_ms = base * -(-length_ms // (base * SLOTS_MAX))
+        self.start_ms = self._full_hour(event.start_ms - margin_ms)
+        length_ms = max(HOUR_MS, event.end_ms + margin_ms - self.start_ms)
+        least_ms = -(-length_ms // SLOTS_MAX)
+        fitting = (width for width in _WIDTHS_MS if width >= least_ms)
+        self.width_ms = next(fitting, -(-least_ms // HOUR_MS) * HOUR_MS)
         self.number = -(-length_ms // self.width_ms)
+
+    def _full_hour(self, at_ms: int) -> int:
+        """The full hour of the event's zone before: so the busiest hour is one that a clock shows."""
+        local = datetime.fromtimestamp(at_ms / 1_000, UTC).astimezone(self.zone)
+        return at_ms - (local.minute * 60 + local.second) * 1_000 - at_ms % 1_000
 
     def counts(self, arrived: dict[int, int]) -> list[int]:
         """Arrivals outside the time count in the first or the last slot: a gate's clock may be off."""
@@ -64,12 +71,6 @@ class _Slots:
     def at(self, slot: float) -> str:
         moment = datetime.fromtimestamp((self.start_ms + slot * self.width_ms) / 1_000, UTC)
         return moment.astimezone(self.zone).isoformat(timespec="seconds")
-
-    def offset_of_hour(self) -> int:
-        """Slots from the first to the first full hour in the event's zone."""
-        start = datetime.fromtimestamp(self.start_ms / 1_000, UTC).astimezone(self.zone)
-        into_hour_ms = (start.minute * 60 + start.second) * 1_000
-        return round((HOUR_MS - into_hour_ms) % HOUR_MS / self.width_ms)
 
 
 def _shown(found: Forecast, slots: _Slots) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from sqlalchemy import update
+
 from shared.limits import LIVE_QUEUE_FRAMES_MAX
 from sync_server import system_clock
 from sync_server.insight import outlook, stats
 from sync_server.storage.database import Database
+from sync_server.storage.schema import events
 from sync_server.stream.live_hub import Watcher
 from tests.sync_server.builders import START_MS, scan_entry, upload
 from tests.sync_server.http.conftest import Server
@@ -41,6 +44,15 @@ def test_trend_load_and_wait_follow_the_last_minutes(database: Database) -> None
     assert north["totalProcessed"] == 15
 
 
+def test_the_busiest_hour_is_a_full_one_of_an_event_that_takes_days(database: Database) -> None:
+    begins = START_MS // 3_600_000 * 3_600_000 + 15 * 60_000
+    for days in (1, 2, 5, 30):
+        times = {"start_ms": begins, "end_ms": begins + days * 86_400_000}
+        database.write_now(lambda conn, times=times: conn.execute(update(events).values(times)))
+        found = database.read_now(lambda conn: outlook.read(conn, begins, None))
+        assert found["peakHourPrediction"]["value"][14:19] == "00:00"
+
+
 def test_the_forecast_reads_what_the_counters_hold(database: Database) -> None:
     upload(database, [scan_entry(n, person=n, minute=n / 10) for n in range(1, 16)])
     found = database.read_now(lambda conn: outlook.read(conn, START_MS + 2 * 60_000, 0.8))
@@ -49,6 +61,9 @@ def test_the_forecast_reads_what_the_counters_hold(database: Database) -> None:
     assert found["registered"] == 20
     assert 15 <= final["low"] <= final["value"] <= final["high"] <= 20
     assert found["completionTime"]["low"] <= found["completionTime"]["high"]
+    assert {found["peakHourPrediction"][name][14:19] for name in ("value", "low", "high")} == {
+        "00:00"  # full hours of the event's zone
+    }
     assert set(found["gateLoadDistribution"]["value"]) == {"north", "south", "vip"}
 
 
