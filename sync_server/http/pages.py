@@ -1,13 +1,18 @@
-"""The live page's files: public, since they hold no data; their data come by the API."""
+"""The pages' files: public, since they hold no data; their data come by the API.
+
+Which pages there are stands in one table, `static/pages.json`: the address, the file, the lowest
+role that it is for, the words of its link. The shell reads the same table.
+"""
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+import msgspec
 from aiohttp import web
 
 from sync_server.http.errors import not_found
-from sync_server.http.routing import Call, Route
-from sync_server.identity.rights import Right
+from sync_server.http.routing import Call, Handler, Route
+from sync_server.identity.rights import Right, Role
 
 _TYPES = {
     ".html": "text/html",
@@ -18,6 +23,16 @@ _TYPES = {
     ".png": "image/png",
     ".woff2": "font/woff2",
 }
+
+
+class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of `pages.json`."""
+
+    address: str
+    file: str
+    role: Role
+    en: str
+    ko: str
 
 
 def static_folder() -> Traversable:
@@ -36,16 +51,24 @@ def file_response(name: str) -> web.Response:
     )
 
 
-async def page(_call: Call) -> web.StreamResponse:
-    return file_response("index.html")
-
-
 async def static(call: Call) -> web.StreamResponse:
     return file_response(call.part("name"))
 
 
+def _page(file: str) -> Handler:
+    async def page(_call: Call) -> web.StreamResponse:
+        return file_response(file)
+
+    return page
+
+
+PAGES = msgspec.json.decode((static_folder() / "pages.json").read_bytes(), type=tuple[Page, ...])
 ROUTES = (
-    Route("GET", "/", Right.ANYONE, page, "The live page", "pages", response_type="text/html"),
+    *(
+        Route("GET", page.address, Right.ANYONE, _page(page.file), f"The page: {page.en}", "pages",
+              response_type="text/html")
+        for page in PAGES
+    ),
     Route("GET", "/static/{name}", Right.ANYONE, static, "A file of the pages", "pages",
           response_type="application/octet-stream", statuses=(404,)),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from sync_server.attendance.review import NewResolution, resolve
 from sync_server.bootstrap import listening
 from sync_server.config import Config
 from sync_server.dashboard import STATIC
+from sync_server.http.pages import PAGES
 from sync_server.identity.devices import change_device
 from sync_server.identity.key_files import make_keys
 from sync_server.identity.people import create_owner, hash_password
@@ -225,20 +226,29 @@ async def test_nothing_spills_over_the_edge(page: Page, tmp_path: Path, width: i
 
 
 async def test_the_catalogues_are_whole(browser: Browser, tmp_path: Path) -> None:
-    """P11: each reason, verdict, kind and method has words in both languages."""
+    """P11: all pages' words are there in both languages; each reason, verdict, kind has some."""
     context = await browser.new_context()
     page = await context.new_page()
     async with server_in(tmp_path) as server:
         await page.goto(server.url)
+        files = [path.name for path in sorted(STATIC.glob("words.*js"))]
         catalogues = await page.evaluate(
-            """async () => {
-                const { CATALOGUES } = await import("/static/words.js");
-                return JSON.stringify(CATALOGUES);
-            }"""
+            """async (files) => {
+                const all = {};
+                for (const file of files) {
+                    const { CATALOGUES, default: own } = await import(`/static/${file}`);
+                    all[file] = own ?? CATALOGUES;
+                }
+                return JSON.stringify(all);
+            }""",
+            files,
         )
     await context.close()
-    found: dict[str, dict[str, str]] = json.loads(catalogues)
-    assert set(found["en"]) == set(found["ko"])
+    found: dict[str, dict[str, dict[str, str]]] = json.loads(catalogues)
+    for file, texts in found.items():
+        assert set(texts["en"]) == set(texts["ko"]), file
+        holes = [key for language in texts.values() for key, text in language.items() if not text]
+        assert set(holes) <= {"reason.ok"}, file
     needed = {f"reason.{reason.label}" for reason in Reason}
     for kind, names in [
         ("verdict", Verdict),
@@ -247,8 +257,20 @@ async def test_the_catalogues_are_whole(browser: Browser, tmp_path: Path) -> Non
         ("status", EventStatus),
     ]:
         needed |= {f"{kind}.{name.value}" for name in names}  # type: ignore[attr-defined]
-    assert needed <= set(found["en"])
-    assert [key for key, text in found["ko"].items() if not text] == ["reason.ok"]
+    assert needed <= set(found["words.live.js"]["en"]) | set(found["words.js"]["en"])
+
+
+async def test_a_page_leads_to_the_others_and_says_whom_it_is_for(
+    page: Page, tmp_path: Path
+) -> None:
+    async with server_in(tmp_path) as server:
+        await sign_in(page, server)
+        links = page.locator("#pages a")
+        assert await links.count() == len(PAGES)
+        await expect(page.locator("#pages a[aria-current]")).to_have_text("Live")
+        for link in PAGES:
+            await page.goto(f"{server.url}{link.address}")
+            await expect(page.locator("#pages a[aria-current]")).to_have_text(link.en)
 
 
 async def test_the_page_asks_nobody_else() -> None:

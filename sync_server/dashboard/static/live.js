@@ -3,8 +3,11 @@ import { drawAlerts, drawForecast, forgetAlerts, onAlertFrame, stopForecast, wat
 import { drawAttention, stopWatching, watchDevices } from "./attention.js";
 import { drawAges, drawLive } from "./draw.js";
 import { endEnrolment, offerEnrolment } from "./enrol.js";
-import { follow, signIn, signOut, whoAmI } from "./line.js";
-import { currentLanguage, OTHER, CATALOGUES, switchLanguage, tell, tellAge } from "./words.js";
+import { follow, showSignIn, startPage } from "./shell.js";
+import { currentLanguage, learn, tell, tellAge } from "./words.js";
+import words from "./words.live.js";
+
+learn(words);
 
 const SCANS_MAX = 20;
 const GATE_SILENT_MS = 20_000; // told every 5 s; one that is no longer told has gone
@@ -12,7 +15,6 @@ const byId = (id) => document.getElementById(id);
 
 const facts = {
   person: null,
-  problem: null, // {key, values} or {text}: why signing in did not work
   line: "connecting", // connecting | connected | lost
   heardAt: null, // when the last frame arrived, by this machine's clock (ms)
   event: null,
@@ -71,24 +73,6 @@ function startFollowing() {
 
 // ---- drawing ----------------------------------------------------------------------------------
 
-function drawFrame() {
-  document.documentElement.lang = currentLanguage();
-  for (const element of document.querySelectorAll("[data-words]")) {
-    element.textContent = tell(element.dataset.words);
-  }
-  const other = OTHER[currentLanguage()];
-  byId("language").lang = other;
-  byId("language").textContent = CATALOGUES[other].language;
-  byId("sign-in").hidden = facts.person !== null;
-  byId("live").hidden = facts.person === null;
-  byId("sign-out").hidden = facts.person === null;
-  byId("report").hidden = facts.person === null;
-  byId("report").search = `?language=${currentLanguage()}`;
-  byId("person").textContent = facts.person?.name ?? "";
-  const { problem } = facts;
-  byId("sign-in-problem").textContent = problem ? (problem.text ?? tell(problem.key, problem.values)) : "";
-}
-
 function drawConnection() {
   const mark = { connected: "●", connecting: "◌", lost: "✕" }[facts.line];
   const said = facts.person ? `${mark} ${tell(facts.line)}` : "";
@@ -109,7 +93,7 @@ function draw() {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    drawFrame();
+    byId("report").search = `?language=${currentLanguage()}`;
     drawConnection();
     drawAlerts(draw);
     drawForecast(facts.event?.timeZone);
@@ -118,83 +102,25 @@ function draw() {
   });
 }
 
-// ---- signing in and out -----------------------------------------------------------------------
+// ---- coming and going -------------------------------------------------------------------------
 
-function showSignIn(problem = null) {
+function signedIn(person) {
+  facts.person = person;
+  startFollowing();
+  watchDevices(person, draw);
+  offerEnrolment(person);
+  watchForecast(draw);
+}
+
+function signedOut() {
   stopFollowing?.();
   stopFollowing = null;
   stopWatching();
   endEnrolment();
   stopForecast();
-  Object.assign(facts, {
-    person: null,
-    problem,
-    heardAt: null,
-    event: null,
-    overall: null,
-    gates: [],
-    scans: [],
-  });
+  Object.assign(facts, { person: null, heardAt: null, event: null, overall: null, gates: [], scans: [] });
   facts.sync.clear();
-  draw();
 }
-
-async function start() {
-  let person;
-  try {
-    person = await whoAmI();
-  } catch (problem) {
-    console.error(problem);
-    showSignIn({ key: "unreachable" });
-    return;
-  }
-  if (!person) {
-    showSignIn();
-    return;
-  }
-  facts.person = person;
-  facts.problem = null;
-  startFollowing();
-  watchDevices(person, draw);
-  offerEnrolment(person);
-  watchForecast(draw);
-  draw();
-}
-
-byId("sign-in-form").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const form = event.target;
-  const problem = await signIn(form.elements.name.value.trim(), form.elements.password.value);
-  if (!problem) {
-    form.reset();
-    await start();
-    return;
-  }
-  const known = {
-    0: { key: "unreachable" },
-    401: { key: "wrongPassword" },
-    429: { key: "tooMany", values: { seconds: problem.retryAfterS } },
-  };
-  facts.problem = known[problem.status] ?? { text: problem.message };
-  form.elements.password.value = "";
-  form.elements.password.focus();
-  draw();
-});
-
-byId("sign-out").addEventListener("click", async () => {
-  try {
-    await signOut();
-  } catch (problem) {
-    console.error(problem);
-    return; // still signed in: the page says that it is not connected
-  }
-  showSignIn();
-});
-
-byId("language").addEventListener("click", () => {
-  switchLanguage();
-  draw();
-});
 
 setInterval(() => {
   if (!facts.person) return;
@@ -202,4 +128,4 @@ setInterval(() => {
   drawAges(facts);
 }, 1000);
 
-await start();
+await startPage({ signedIn, signedOut, draw });
