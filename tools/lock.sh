@@ -10,3 +10,4 @@ for part in gate server; do
   uv pip compile pyproject.toml --extra $part -c requirements/lock.txt "${options[@]}" \
     -o requirements/$part.txt
 done
+uv pip compile requirements/node.in "${options[@]}" -o requirements/node.txt "$@"

@@ -135,6 +135,12 @@ project() {
   printf '%s' "$want" >$VENV/.project-stamp
 }
 
+# Charts alone need them: without them the page says so, and everything else works.
+page_scripts() {
+  tools/web/fetch.sh || say "the pages' chart library could not be fetched: charts are missing until the next 'make setup' that can"
+}
+
 system_packages || exit 1
 environment
 project
+page_scripts

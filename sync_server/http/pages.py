@@ -39,11 +39,19 @@ def static_folder() -> Traversable:
     return files("sync_server.dashboard") / "static"
 
 
+def vendor_folder() -> Traversable:
+    """Scripts that are not ours, fetched at set-up (ADR 36); empty where that could not be."""
+    return files("sync_server.dashboard") / "vendor"
+
+
 def file_response(name: str) -> web.Response:
-    """A file of the folder itself, of a known kind; anything else is not there."""
+    """A file of the two folders themselves, of a known kind; anything else is not there."""
     suffix = name[name.rfind(".") :] if "." in name else ""
-    file = static_folder() / name
-    if "/" in name or name.startswith(".") or suffix not in _TYPES or not file.is_file():
+    if "/" in name or name.startswith(".") or suffix not in _TYPES:
+        raise not_found("not_found", "There is no such file here.")
+    found = (folder / name for folder in (static_folder(), vendor_folder()))
+    file = next((file for file in found if file.is_file()), None)
+    if file is None:
         raise not_found("not_found", "There is no such file here.")
     text = suffix in {".html", ".css", ".js", ".svg"}
     return web.Response(
