@@ -44,6 +44,19 @@ def names(database: Store) -> list[str]:
     return database.read_now(lambda conn: list(conn.execute(found).scalars()))
 
 
+async def held_up(database: Store) -> tuple[threading.Event, asyncio.Future[bool]]:
+    """The writer is at a job until the event is set: whatever comes meanwhile waits."""
+    begun, holding = threading.Event(), threading.Event()
+
+    def job(_conn: object) -> bool:
+        begun.set()
+        return holding.wait(30)
+
+    first = asyncio.ensure_future(database.write(job))
+    assert await asyncio.to_thread(begun.wait, 30)
+    return holding, first
+
+
 def test_p7_a_job_that_raises_leaves_nothing_behind(database):
     def half(conn):
         conn.execute(insert(schema.counters), [counter("half")])
@@ -55,9 +68,7 @@ def test_p7_a_job_that_raises_leaves_nothing_behind(database):
 
 
 async def test_p6_of_jobs_that_share_a_commit_only_the_bad_one_fails(database):
-    holding = threading.Event()
-    first = asyncio.ensure_future(database.write(lambda _: holding.wait(10)))
-    await asyncio.sleep(0.05)  # the writer holds the first: the rest wait together
+    holding, first = await held_up(database)
 
     def write(name):
         def job(conn):
@@ -78,9 +89,7 @@ async def test_p6_of_jobs_that_share_a_commit_only_the_bad_one_fails(database):
 
 
 async def test_p12_a_full_queue_says_so_at_once(database, monkeypatch):
-    holding = threading.Event()
-    first = asyncio.ensure_future(database.write(lambda _: holding.wait(10)))
-    await asyncio.sleep(0.05)
+    holding, first = await held_up(database)
     waiting = [
         asyncio.ensure_future(database.write(lambda _: None))
         for _ in range(module.WRITES_WAITING_MAX)
@@ -93,9 +102,7 @@ async def test_p12_a_full_queue_says_so_at_once(database, monkeypatch):
 
 
 async def test_a_job_whose_caller_went_away_before_it_began_is_not_run(database):
-    holding = threading.Event()
-    first = asyncio.ensure_future(database.write(lambda _: holding.wait(10)))
-    await asyncio.sleep(0.05)
+    holding, first = await held_up(database)
     ran = []
     gone = asyncio.ensure_future(database.write(lambda _: ran.append(1)))
     await asyncio.sleep(0)

@@ -130,9 +130,7 @@ def test_p2_p5_visitors_pass_while_the_server_is_dead_and_all_arrive(
     # About three visitors came while it was away; they arrive within seconds.
     assert wait_until_more_attended(url, token, before + 1)
 
-    started = time.monotonic()
     assert demo.interrupt() == 0
-    assert time.monotonic() - started < 8
     verify = [Path(sys.executable).parent / "sync-server", "verify", "--data", data / "server"]
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import pytest
@@ -167,18 +166,16 @@ async def test_a_big_page_comes_compressed_only_where_asked_for(server: Server) 
     assert zipped[:-1] == plain[:-1]
 
 
-async def test_a_long_poll_wakes_within_moments_of_a_commit(server: Server) -> None:
+async def test_a_long_poll_wakes_at_a_commit(server: Server) -> None:
     device = await server.enrol()
     cursor = (await changes(server, device))[-1]["cursor"]
-    started = time.monotonic()
-    async with asyncio.TaskGroup() as tasks:
-        poll = tasks.create_task(changes(server, device, cursor=cursor, wait=20))
+    async with asyncio.timeout(25), asyncio.TaskGroup() as tasks:  # half of the wait
+        poll = tasks.create_task(changes(server, device, cursor=cursor, wait=50))
         await asyncio.sleep(0.2)
         assert not poll.done()
         await server.database.write(
             lambda conn: revisions.upsert(conn, schema.gates, gate_row("new"))
         )
-    assert time.monotonic() - started < 2
     assert [line["type"] for line in poll.result()] == ["gate", "page"]
 
 
