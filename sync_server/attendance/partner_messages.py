@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from shared import wire
 from shared.credentials import Fault
@@ -16,11 +17,15 @@ from shared.reasons import WORDS, Reason
 METHODS = {"ble": Method.BLE_AUTO, "qr": Method.QR_SCAN} | {m.value: m for m in Method}
 
 
+# Checked in `checked`, in words that a person understands: the document shows the limits alone.
+_Id = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": PARTNER_ID_CHARS_MAX})]
+
+
 class Location(wire.Request):
     """Where the partner's device was: degrees, and metres of accuracy."""
 
-    lat: float
-    lng: float
+    lat: Annotated[float, Meta(extra_json_schema={"minimum": -90, "maximum": 90})]
+    lng: Annotated[float, Meta(extra_json_schema={"minimum": -180, "maximum": 180})]
     accuracy: float | None = None
 
 
@@ -33,16 +38,16 @@ class DeviceInfo(wire.Request):
 class RecordRequest(wire.Request, kw_only=True):
     """One call of `attendance/record`; `token` may stand in place of `participantId`."""
 
-    gate_id: str
-    method: str
-    participant_id: str | None = None
+    gate_id: _Id
+    method: Annotated[str, Meta(extra_json_schema={"enum": sorted(METHODS)})]
+    participant_id: _Id | None = None
     token: str | None = None
-    timestamp: str | None = None
+    timestamp: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
     direction: Direction | None = None
     location: Location | None = None
     device_info: DeviceInfo | None = None
     metadata: dict[str, Any] | None = None
-    request_id: str | None = None
+    request_id: _Id | None = None
 
 
 class VerifyRequest(wire.Request, kw_only=True):

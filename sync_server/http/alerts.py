@@ -7,6 +7,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from shared.limits import LIST_ITEMS_DEFAULT, LIST_ITEMS_MAX
+from sync_server.http import answers, answers_insight
 from sync_server.http.errors import not_found
 from sync_server.http.routing import Call, Query, Route, json_response
 from sync_server.identity.rights import Right
@@ -49,8 +50,8 @@ async def acknowledge(call: Call) -> web.StreamResponse:
 ROUTES = (
     Route("GET", "/api/v1/alerts", Right.VIEWER, list_all,
           "Alerts, newest first", "figures", query=AlertsQuery,
-          response=dict[str, Any], statuses=(400,)),
+          response=answers.Page[answers_insight.AlertItem], statuses=(400,)),
     Route("POST", "/api/v1/alerts/{id}/acknowledge", Right.VIEWER, acknowledge,
           "Say that somebody has seen an alert", "figures",
-          response=dict[str, Any], statuses=(404,)),
+          response=answers_insight.AlertItem, statuses=(404,)),
 )  # fmt: skip

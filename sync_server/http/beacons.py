@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 import msgspec
 from aiohttp import web
@@ -12,9 +12,11 @@ from shared import limits, wire
 from shared.errors import UsageError, WireError
 from shared.wire_beacons import BadgeAnswerLine, BadgePageLine, BeaconHeard
 from sync_server.gates import gates, pairing
+from sync_server.http import answers
 from sync_server.http.credentials import checked_beacon, stored_beacon
 from sync_server.http.devices import ndjson_response, refuse_revoked
 from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.forms import ChangesCursor, Time
 from sync_server.http.participants import receive_file
 from sync_server.http.routing import NDJSON, Call, Query, Route, json_response, no_content
 from sync_server.identity.rights import Right
@@ -26,13 +28,18 @@ from sync_server.sync.badge_table import BadgePage, Span
 _FORM_BYTES = 1024 * 1024  # a larger upload waits on disk
 
 
+BadgesAtMost = Annotated[
+    int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": limits.BADGES_PER_PAGE_MAX})
+]
+
+
 class BadgesQuery(Query):
     """`cursor`: badges changed since. `from` and `until` are times, widened to whole hours."""
 
-    until: str
-    from_: str = msgspec.field(default="", name="from")
-    cursor: str | None = None
-    limit: int = limits.BADGES_PER_PAGE_DEFAULT
+    until: Time
+    from_: Time | None = msgspec.field(default=None, name="from")
+    cursor: ChangesCursor | None = None
+    limit: BadgesAtMost = limits.BADGES_PER_PAGE_DEFAULT
 
 
 class PairingRequest(wire.Request, kw_only=True):
@@ -199,18 +206,18 @@ ROUTES = (
           request=BeaconHeard, status=204, statuses=(400, 404, 413, 415)),
     Route("POST", "/api/v1/gates/{id}/pairings", Right.OPERATOR, start,
           "Pair the badge that is held to this gate with a participant: listen for two minutes",
-          "beacons", request=PairingRequest, response=dict[str, Any], status=201,
+          "beacons", request=PairingRequest, response=answers.PairingAnswer, status=201,
           statuses=(400, 404, 413, 415)),
     Route("GET", "/api/v1/pairings/{id}", Right.OPERATOR, look,
           "The nearest unknown badge that the gate hears", "beacons",
-          response=dict[str, Any], statuses=(404,)),
+          response=answers.PairingAnswer, statuses=(404,)),
     Route("POST", "/api/v1/pairings/{id}/confirm", Right.OPERATOR, confirm,
           "Give the participant this badge", "beacons", request=ConfirmRequest,
-          response=dict[str, Any], status=201, statuses=(400, 404, 409, 413, 415, 422)),
+          response=answers.CredentialAnswer, status=201, statuses=(400, 404, 409, 413, 415, 422)),
     Route("DELETE", "/api/v1/pairings/{id}", Right.OPERATOR, cancel,
           "Stop pairing", "beacons", status=204, statuses=(404,)),
     Route("POST", "/api/v1/beacons/import", Right.OPERATOR, import_list,
           "Give participants the beacons of a CSV; good rows are kept when others are refused",
-          "beacons", request=bytes, request_type="text/csv", response=dict[str, Any],
+          "beacons", request=bytes, request_type="text/csv", response=answers.ImportAnswer,
           statuses=(400, 413, 415)),
 )  # fmt: skip

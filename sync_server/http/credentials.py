@@ -7,6 +7,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from shared import wire
+from sync_server.http import answers
 from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.routing import Call, Route, json_response, no_content
 from sync_server.identity.rights import Right
@@ -125,7 +126,7 @@ ROUTES = (
     ),
     Route("POST", "/api/v1/participants/{id}/credentials", Right.OPERATOR, add,
           "A new ticket, which revokes the old one, or a beacon", "tickets",
-          request=CredentialRequest, response=dict[str, Any], status=201,
+          request=CredentialRequest, response=answers.CredentialAnswer, status=201,
           statuses=(400, 404, 409, 413, 415)),
     Route("DELETE", "/api/v1/credentials/{id}", Right.OPERATOR, revoke,
           "Revoke a ticket or beacon for good", "tickets", status=204, statuses=(404,)),

@@ -7,6 +7,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from shared.limits import LIST_ITEMS_DEFAULT, LIST_ITEMS_MAX
+from sync_server.http import answers, answers_insight
 from sync_server.http.errors import not_found
 from sync_server.http.routing import Call, Query, Route, json_response
 from sync_server.identity.rights import Right
@@ -53,8 +54,8 @@ async def retry(call: Call) -> web.StreamResponse:
 ROUTES = (
     Route("GET", "/api/v1/stream/deliveries", Right.OPERATOR, list_all,
           "What handlers took last, have yet to take, or gave up on", "stream",
-          query=DeliveriesQuery, response=dict[str, Any], statuses=(400,)),
+          query=DeliveriesQuery, response=answers.Page[answers_insight.DeliveryItem], statuses=(400,)),
     Route("POST", "/api/v1/stream/deliveries/{id}/retry", Right.OPERATOR, retry,
           "Try a parked message again", "stream",
-          response=dict[str, Any], statuses=(404,)),
+          response=answers_insight.DeliveryItem, statuses=(404,)),
 )  # fmt: skip

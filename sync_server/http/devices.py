@@ -1,7 +1,7 @@
 """What gates call: enrolment, tokens, and the sync of DESIGN §5 (API §2, §3.4–3.6)."""
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -22,6 +22,7 @@ from shared.wire import (
 )
 from sync_server.http import encoding
 from sync_server.http.errors import ApiError, busy, invalid, too_many
+from sync_server.http.forms import ChangesCursor, PublicKey
 from sync_server.http.operators import give_hashes
 from sync_server.http.routing import JSON, NDJSON, Call, Query, Route, decoded, json_response
 from sync_server.identity import devices
@@ -41,19 +42,34 @@ from sync_server.sync.ingest import Ingested, ingest, take_again
 from sync_server.sync.status import store_status
 from sync_server.sync.upload import Upload, read_upload
 
+Seconds = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": 3_600})]
+EnrolmentCode = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": 100})]
+DeviceName = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": limits.NAME_CHARS_MAX})]
+PageRows = Annotated[
+    int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": limits.PAGE_ROWS_MAX})
+]
+
 
 class ChangesQuery(Query):
     """`wait` in seconds, at most 55; `limit` in rows of a page."""
 
-    cursor: str | None = None
-    wait: float = 0
-    limit: int = limits.PAGE_ROWS_DEFAULT
+    cursor: ChangesCursor | None = None
+    wait: Seconds = 0
+    limit: PageRows = limits.PAGE_ROWS_DEFAULT
+
+
+class Enrolment(EnrolRequest, kw_only=True):
+    """`code`: one that an operator made for a gate; it works once."""
+
+    code: EnrolmentCode
+    public_key: PublicKey
+    name: DeviceName = ""
 
 
 async def enrol(call: Call) -> web.StreamResponse:
     services, address = call.services, call.request.remote or "?"
     _slow_down(call, address)
-    request: EnrolRequest = await call.body()
+    request: Enrolment = await call.body()
     if not 0 < len(request.code) <= 100:
         raise invalid("code", "A code has 1 to 100 characters.")
     if len(request.name) > limits.NAME_CHARS_MAX:
@@ -263,7 +279,7 @@ def _adopted() -> ApiError:
 ROUTES = (
     Route("POST", "/api/v1/devices/enrol", Right.ANYONE, enrol,
           "Exchange a one-use code for a device's identity", "devices",
-          request=EnrolRequest, response=EnrolAnswer, status=201,
+          request=Enrolment, response=EnrolAnswer, status=201,
           statuses=(400, 404, 409, 410, 413, 415)),
     Route("GET", "/api/v1/sync/changes", Right.DEVICE, changes,
           "Rows changed after the cursor, one JSON object a line, the page line last", "sync",

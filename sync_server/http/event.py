@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 from shared import wire
 from shared.errors import UsageError
 from shared.model import EventStatus, SignedTickets
+from sync_server.http import answers
 from sync_server.http.errors import ApiError, invalid
+from sync_server.http.forms import Time
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity.rights import Right
 from sync_server.registration import event_file, event_store
@@ -36,14 +38,14 @@ class EventPatch(wire.Request, kw_only=True):
     """Id and tag never change: tickets that are out carry the tag."""
 
     event_name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | Unset = UNSET
-    start_date: str | Unset = UNSET
-    end_date: str | Unset = UNSET
+    start_date: Time | Unset = UNSET
+    end_date: Time | Unset = UNSET
     time_zone: str | Unset = UNSET
     venue: Annotated[str, msgspec.Meta(max_length=500)] | Unset = UNSET
     settings: SettingsPatch | Unset = UNSET
 
 
-class StatusRequest(wire.Request, kw_only=True):
+class StatusChange(wire.Request, kw_only=True):
     status: EventStatus
 
 
@@ -68,7 +70,7 @@ async def change(call: Call) -> web.StreamResponse:
 
 
 async def change_status(call: Call) -> web.StreamResponse:
-    request: StatusRequest = await call.body()
+    request: StatusChange = await call.body()
 
     def job(conn: Connection) -> Mapping[str, Any]:
         held = event_store.event_row(conn)
@@ -121,11 +123,11 @@ def _shown(row: Mapping[str, Any] | None, now_ms: int) -> dict[str, Any]:
 ROUTES = (
     Route("GET", "/api/v1/event", Right.VIEWER, read,
           "The event; `status` as of now, `storedStatus` as set by hand", "event",
-          response=dict[str, Any]),
+          response=answers.EventAnswer),
     Route("PATCH", "/api/v1/event", Right.OPERATOR, change,
           "Change the event; gates hear at once, those already scanned are judged again", "event",
-          request=EventPatch, response=dict[str, Any], statuses=(400, 413, 415)),
+          request=EventPatch, response=answers.EventAnswer, statuses=(400, 413, 415)),
     Route("POST", "/api/v1/event/status", Right.OPERATOR, change_status,
           "Move the event through its life", "event",
-          request=StatusRequest, response=dict[str, Any], statuses=(400, 413, 415, 422)),
+          request=StatusChange, response=answers.EventAnswer, statuses=(400, 413, 415, 422)),
 )  # fmt: skip

@@ -1,10 +1,10 @@
 """Figures for organisers (API §3.7)."""
 
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
+from sync_server.http import answers_insight
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity.rights import Right
 from sync_server.insight import outlook, stats
@@ -34,14 +34,14 @@ async def forecast(call: Call) -> web.StreamResponse:
 ROUTES = (
     Route("GET", "/api/v1/stats/overall", Right.VIEWER, overall,
           "Participants, attended, inside, rate, trend, conflicts", "figures",
-          response=dict[str, Any]),
+          response=answers_insight.Overall),
     Route("GET", "/api/v1/stats/gates", Right.VIEWER, gates,
           "Each gate: counts, methods, processing time, load, estimated wait", "figures",
-          response=list[dict[str, Any]]),
+          response=list[answers_insight.GateFigures]),
     Route("GET", "/api/v1/stats/hourly", Right.VIEWER, hourly,
           "Confirmed entries by hour of the event's zone", "figures",
-          response=list[dict[str, Any]]),
+          response=list[answers_insight.HourFigures]),
     Route("GET", "/api/v1/stats/forecast", Right.VIEWER, forecast,
           "Final attendance, peak hour, gate loads, completion: each with an 80 % interval",
-          "figures", response=dict[str, Any]),
+          "figures", response=answers_insight.ForecastAnswer),
 )  # fmt: skip

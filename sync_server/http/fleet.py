@@ -12,7 +12,9 @@ from shared.merge import Kind
 from sync_server.attendance import merge_store, review
 from sync_server.attendance.review import ScanFilter
 from sync_server.gates import gates
+from sync_server.http import answers
 from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.forms import Because, ItemsAtMost, Name, RowCursor
 from sync_server.http.operators import give_hashes
 from sync_server.http.review import checked_limit, read_cursor
 from sync_server.http.routing import Call, Query, Route, json_response, no_content
@@ -30,17 +32,17 @@ class DevicePatch(wire.Request, kw_only=True):
     """`gateId` moves it; `state` active takes a revoked or adopted device (back) in."""
 
     gate_id: str | Unset = UNSET
-    name: str | Unset = UNSET
+    name: Name | Unset = UNSET
     state: Literal["active"] | Unset = UNSET
 
 
 class QuarantineQuery(Query):
-    cursor: str | None = None
-    limit: int = LIST_ITEMS_DEFAULT
+    cursor: RowCursor | None = None
+    limit: ItemsAtMost = LIST_ITEMS_DEFAULT
 
 
 class AcceptRequest(wire.Request, kw_only=True):
-    reason: str
+    reason: Because
 
 
 async def list_all(call: Call) -> web.StreamResponse:
@@ -157,16 +159,16 @@ def _no_device(device_id: str) -> Exception:
 ROUTES = (
     Route("GET", "/api/v1/devices/{id}/quarantine", Right.OPERATOR, quarantine,
           "What a revoked device sent since: scans that wait for an operator", "gates",
-          query=QuarantineQuery, response=dict[str, Any], statuses=(400, 404)),
+          query=QuarantineQuery, response=answers.Quarantine, statuses=(400, 404)),
     Route("POST", "/api/v1/devices/{id}/quarantine/accept", Right.OPERATOR, accept,
           "Let what waits of a device count, as a dated change", "gates",
-          request=AcceptRequest, response=dict[str, int],
+          request=AcceptRequest, response=answers.Accepted,
           statuses=(400, 404, 413, 415, 422)),
     Route("GET", "/api/v1/devices", Right.OPERATOR, list_all,
-          "All devices, with what each last said of itself", "gates", response=dict[str, Any]),
+          "All devices, with what each last said of itself", "gates", response=answers.Page[answers.DeviceAnswer]),
     Route("PATCH", "/api/v1/devices/{id}", Right.OPERATOR, change,
           "Move a device to another gate, name it, or accept it", "gates",
-          request=DevicePatch, response=dict[str, Any], statuses=(400, 404, 413, 415)),
+          request=DevicePatch, response=answers.DeviceAnswer, statuses=(400, 404, 413, 415)),
     Route("DELETE", "/api/v1/devices/{id}", Right.OPERATOR, revoke,
           "Revoke a device", "gates", status=204, statuses=(404,)),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from shared.beacon_settings import BeaconSettings
 from shared.errors import UsageError
 from shared.model import GateDirection
 from sync_server.gates import gates
+from sync_server.http import answers
 from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity import devices
@@ -109,16 +110,16 @@ def _found(row: Mapping[str, Any] | None, gate_id: str) -> Mapping[str, Any]:
 
 ROUTES = (
     Route("GET", "/api/v1/gates", Right.OPERATOR, list_all, "All gates", "gates",
-          response=dict[str, Any]),
+          response=answers.Page[answers.GateAnswer]),
     Route("POST", "/api/v1/gates", Right.OPERATOR, create, "Add a gate", "gates",
-          request=GateBody, response=dict[str, Any], status=201,
+          request=GateBody, response=answers.GateAnswer, status=201,
           statuses=(400, 409, 413, 415)),
     Route("GET", "/api/v1/gates/{id}", Right.OPERATOR, read, "One gate", "gates",
-          response=dict[str, Any], statuses=(404,)),
+          response=answers.GateAnswer, statuses=(404,)),
     Route("PATCH", "/api/v1/gates/{id}", Right.OPERATOR, change,
           "Change a gate; those who passed it are judged again", "gates",
-          request=GatePatch, response=dict[str, Any], statuses=(400, 404, 413, 415)),
+          request=GatePatch, response=answers.GateAnswer, statuses=(400, 404, 413, 415)),
     Route("POST", "/api/v1/gates/{id}/enrolments", Right.OPERATOR, enrolment,
           "A one-use code that enrols a device at this gate", "gates",
-          response=dict[str, Any], status=201, statuses=(404,)),
+          response=answers.EnrolmentAnswer, status=201, statuses=(404,)),
 )  # fmt: skip

@@ -2,11 +2,11 @@
 
 import asyncio
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
 from shared.wire import cursor_text, format_time
+from sync_server.http import answers_insight
 from sync_server.http.errors import busy
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity.rights import Right
@@ -36,9 +36,9 @@ async def prometheus(call: Call) -> web.StreamResponse:
 
 ROUTES = (
     Route("GET", "/healthz", Right.PROBE, healthz, "The process answers", "health",
-          response=dict[str, Any]),
+          response=answers_insight.Healthy),
     Route("GET", "/readyz", Right.PROBE, readyz, "The database answers", "health",
-          response=dict[str, Any]),
+          response=answers_insight.Ready),
     Route("GET", "/metrics", Right.PROBE, prometheus, "Prometheus metrics", "health",
           response_type="text/plain"),
 )  # fmt: skip

@@ -17,6 +17,7 @@ _ERRORS = {
     401: "Not authenticated",
     403: "Not allowed",
     404: "Not there",
+    408: "The body came too slowly",
     409: "In conflict with what is stored",
     410: "Over",
     413: "Too large",
@@ -26,6 +27,13 @@ _ERRORS = {
     429: "Too many tries; `Retry-After` says when",
     503: "Busy; `Retry-After` says when",
 }
+_PART = {"type": "string", "minLength": 1}
+_HEADERS = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    429: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+    503: {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}},
+}
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _ERROR_SCHEMA = {
     "type": "object",
     "required": ["error"],
@@ -71,7 +79,7 @@ def document(routes: Iterable[Route], server_url: str) -> dict[str, Any]:
         "servers": [{"url": server_url}],
         "paths": paths,
         "components": {
-            "schemas": {**components, "Error": _ERROR_SCHEMA},
+            "schemas": {**_without_queries(components, routes), "Error": _ERROR_SCHEMA},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "gatesync_session"},
@@ -84,7 +92,7 @@ def _operation(
     route: Route, schema_of: dict[int, Any], components: dict[str, Any]
 ) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": _PART}
         for name in re.findall(r"{(\w+)", route.path)
     ]
     if route.query is not None:
@@ -101,7 +109,8 @@ def _operation(
     if route.handler.__doc__:
         operation["description"] = " ".join(route.handler.__doc__.split())
     if route.request is not None:
-        content = {route.request_type: {"schema": schema_of[id(route.request)]}}
+        schema = _FILE if route.request is bytes else schema_of[id(route.request)]
+        content = {route.request_type: {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": content}
     elif route.request_type != JSON:
         operation["requestBody"] = {"required": True, "content": {route.request_type: {}}}
@@ -111,19 +120,33 @@ def _operation(
 def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": route.summary}
     if route.status not in {101, 204}:
-        schema = {} if route.response is None else {"schema": schema_of[id(route.response)]}
+        plain = route.response is None or route.response is bytes
+        schema = {} if plain else {"schema": schema_of[id(route.response)]}
         good["content"] = {route.response_type: schema}
-    errors = {*route.statuses, 429, 503}
+    errors = {*route.statuses, 400, 429, 503}  # 400: an unknown parameter
     if route.right is not Right.ANYONE:
         errors |= {401, 403}
+    if _takes_a_body(route):
+        errors |= {408}
     refused = {"$ref": "#/components/schemas/Error"}
     return {str(route.status): good} | {
         str(status): {
             "description": _ERRORS[status],
+            **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
             "content": {JSON: {"schema": refused}},
         }
         for status in sorted(errors)
     }
+
+
+def _without_queries(components: dict[str, Any], routes: Iterable[Route]) -> dict[str, Any]:
+    """Queries stand in the operations, parameter by parameter."""
+    queries = {route.query.__name__ for route in routes if route.query is not None}
+    return {name: schema for name, schema in components.items() if name not in queries}
+
+
+def _takes_a_body(route: Route) -> bool:
+    return route.request is not None or route.request_type != JSON
 
 
 def _query(schema: dict[str, Any]) -> list[dict[str, Any]]:

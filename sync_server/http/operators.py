@@ -9,7 +9,9 @@ from sqlalchemy import Connection
 
 from shared import wire
 from shared.errors import UsageError
+from sync_server.http import answers
 from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.forms import Password, PersonName, Pin
 from sync_server.http.routing import Call, Route, json_response, no_content
 from sync_server.http.services import Services
 from sync_server.identity import people, pins
@@ -24,9 +26,9 @@ _UPPER = frozenset({Role.OWNER, Role.OPERATOR})  # whom only an owner makes or c
 class NewOperator(wire.Request, kw_only=True):
     """Without a password the person works at gates only."""
 
-    name: str
+    name: PersonName
     role: Literal["owner", "operator", "supervisor", "viewer"]
-    password: str | None = None
+    password: Password | None = None
 
 
 class OperatorPatch(wire.Request, kw_only=True):
@@ -36,7 +38,7 @@ class OperatorPatch(wire.Request, kw_only=True):
 class NewPin(wire.Request, kw_only=True):
     """At least six digits."""
 
-    pin: str
+    pin: Pin
 
 
 async def list_all(call: Call) -> web.StreamResponse:
@@ -143,12 +145,12 @@ def _check_may(call: Call, role: Role) -> None:
 
 ROUTES = (
     Route("GET", "/api/v1/operators", Right.OPERATOR, list_all,
-          "Everyone who signs in or works at gates", "people", response=dict[str, Any]),
+          "Everyone who signs in or works at gates", "people", response=answers.Page[answers.Operator]),
     Route("POST", "/api/v1/operators", Right.OPERATOR, create,
-          "Add a person", "people", request=NewOperator, response=dict[str, Any], status=201,
+          "Add a person", "people", request=NewOperator, response=answers.Operator, status=201,
           statuses=(400, 409, 413, 415)),
     Route("PATCH", "/api/v1/operators/{id}", Right.OPERATOR, change,
-          "Let a person in or out", "people", request=OperatorPatch, response=dict[str, Any],
+          "Let a person in or out", "people", request=OperatorPatch, response=answers.Operator,
           statuses=(400, 404, 413, 415)),
     Route("PUT", "/api/v1/operators/{id}/pin", Right.OPERATOR, set_pin,
           "Set a supervisor's PIN for the gates", "people", request=NewPin, status=204,

@@ -78,5 +78,5 @@ ROUTES = (
         for page in PAGES
     ),
     Route("GET", "/static/{name}", Right.ANYONE, static, "A file of the pages", "pages",
-          response_type="application/octet-stream", statuses=(404,)),
+          response_type="*/*", statuses=(404,)),
 )  # fmt: skip

@@ -13,8 +13,10 @@ from shared import wire
 from shared.errors import UsageError
 from shared.limits import IMPORT_BYTES_MAX, LIST_ITEMS_DEFAULT
 from shared.model import ParticipantStatus
+from sync_server.http import answers
 from sync_server.http.encoding import encoding_of
 from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.forms import ItemsAtMost
 from sync_server.http.review import checked_limit
 from sync_server.http.routing import Call, Query, Route, json_response, no_content
 from sync_server.identity.rights import Right
@@ -66,7 +68,7 @@ class ListQuery(Query):
     status: ParticipantStatus | None = None
     group: str | None = None
     cursor: str | None = None
-    limit: int = LIST_ITEMS_DEFAULT
+    limit: ItemsAtMost = LIST_ITEMS_DEFAULT
 
 
 class ImportQuery(Query):
@@ -234,21 +236,21 @@ def _found(row: Mapping[str, Any] | None, participant_id: str) -> Mapping[str, A
 ROUTES = (
     Route("POST", "/api/v1/participants", Right.OPERATOR, create,
           "Register one participant, with a ticket", "participants",
-          request=NewParticipant, response=dict[str, Any], status=201,
+          request=NewParticipant, response=answers.ParticipantAnswer, status=201,
           statuses=(400, 409, 413, 415)),
     Route("GET", "/api/v1/participants", Right.OPERATOR, list_all,
           "Participants by id; `q` looks in id, name, e-mail, phone, organization",
-          "participants", query=ListQuery, response=dict[str, Any], statuses=(400,)),
+          "participants", query=ListQuery, response=answers.Page[answers.ParticipantItem], statuses=(400,)),
     Route("POST", "/api/v1/participants/import", Right.OPERATOR, import_file,
           "Import a CSV; good rows are kept when others are refused", "participants",
           query=ImportQuery, request=bytes, request_type="text/csv",
-          response=dict[str, Any], statuses=(400, 413, 415)),
+          response=answers.ImportAnswer, statuses=(400, 413, 415)),
     Route("GET", "/api/v1/participants/{id}", Right.OPERATOR, read,
           "One participant with their tickets and beacons", "participants",
-          response=dict[str, Any], statuses=(404,)),
+          response=answers.ParticipantAnswer, statuses=(404,)),
     Route("PATCH", "/api/v1/participants/{id}", Right.OPERATOR, change,
           "Change a participant; what was scanned is judged again", "participants",
-          request=ParticipantPatch, response=dict[str, Any],
+          request=ParticipantPatch, response=answers.ParticipantAnswer,
           statuses=(400, 404, 409, 413, 415)),
     Route("DELETE", "/api/v1/participants/{id}", Right.OPERATOR, cancel,
           "Cancel a registration; the person stays known as cancelled", "participants",

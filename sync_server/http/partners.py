@@ -16,6 +16,7 @@ from sync_server.attendance.partner_messages import (
     batch_result,
     in_order_of_time,
 )
+from sync_server.http import answers
 from sync_server.http.errors import ApiError, invalid
 from sync_server.http.routing import JSON, Call, Route, json_response
 from sync_server.identity.keys import from_base64url
@@ -97,13 +98,13 @@ def _answered(answer: Answer) -> web.Response:
 ROUTES = (
     Route("POST", "/api/v1/attendance/record", Right.SERVICE, record,
           "Record one attendance by the event's rules, as of its timestamp", "attendance",
-          request=RecordRequest, response=dict[str, Any], status=201,
+          request=RecordRequest, response=answers.RecordAnswer, status=201,
           statuses=(400, 404, 409, 413, 415)),
     Route("POST", "/api/v1/attendance/batch", Right.SERVICE, batch,
           "Record up to 1,000 attendances; one bad item never fails another", "attendance",
-          request=list[RecordRequest], response=dict[str, Any], statuses=(400, 413, 415)),
+          request=list[RecordRequest], response=answers.BatchAnswer, statuses=(400, 413, 415)),
     Route("POST", "/api/v1/tickets/verify", Right.SERVICE, verify,
           "Whose ticket this is and whether it would be admitted now; records nothing",
-          "attendance", request=VerifyRequest, response=dict[str, Any],
+          "attendance", request=VerifyRequest, response=answers.VerifyAnswer,
           statuses=(400, 413, 415)),
 )  # fmt: skip

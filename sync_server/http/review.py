@@ -10,7 +10,9 @@ from shared import wire
 from shared.limits import FIELD_CHARS_MAX, LIST_ITEMS_DEFAULT, LIST_ITEMS_MAX
 from sync_server.attendance import review
 from sync_server.attendance.review import NewResolution, ScanFilter
+from sync_server.http import answers
 from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.forms import Because, ItemsAtMost, RowCursor, Time
 from sync_server.http.routing import Call, Query, Route, json_response
 from sync_server.identity.rights import Right
 
@@ -23,22 +25,22 @@ class AttendanceQuery(Query):
     participant_id: str | None = None
     gate_id: str | None = None
     verdict: VerdictName | None = None
-    since: str | None = None
-    cursor: str | None = None
-    limit: int = LIST_ITEMS_DEFAULT
+    since: Time | None = None
+    cursor: RowCursor | None = None
+    limit: ItemsAtMost = LIST_ITEMS_DEFAULT
 
 
 class ConflictsQuery(Query):
     """`open=true` leaves out those that a supervisor has decided."""
 
     open: bool = False
-    cursor: str | None = None
-    limit: int = LIST_ITEMS_DEFAULT
+    cursor: RowCursor | None = None
+    limit: ItemsAtMost = LIST_ITEMS_DEFAULT
 
 
 class ResolutionRequest(wire.Request, kw_only=True):
     action: Literal["accept", "void"]
-    reason: str
+    reason: Because
 
 
 async def attendance(call: Call) -> web.StreamResponse:
@@ -115,12 +117,12 @@ def checked_limit(limit: int) -> int:
 ROUTES = (
     Route("GET", "/api/v1/attendance", Right.VIEWER, attendance,
           "Merged scans, newest arrival first", "attendance",
-          query=AttendanceQuery, response=dict[str, Any], statuses=(400,)),
+          query=AttendanceQuery, response=answers.Page[answers.ScanItem], statuses=(400,)),
     Route("GET", "/api/v1/conflicts", Right.SUPERVISOR, conflicts,
           "Conflicts, with the scan they stand against and the word said on them", "attendance",
-          query=ConflictsQuery, response=dict[str, Any], statuses=(400,)),
+          query=ConflictsQuery, response=answers.Page[answers.ConflictItem], statuses=(400,)),
     Route("POST", "/api/v1/scans/{id}/resolution", Right.SUPERVISOR, resolve,
           "A supervisor's word on an admitted scan", "attendance",
-          request=ResolutionRequest, response=dict[str, Any],
+          request=ResolutionRequest, response=answers.ConflictItem,
           statuses=(400, 404, 413, 415, 422)),
 )  # fmt: skip

@@ -92,7 +92,11 @@ def decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`statuses` are the errors that may come beside 401, 403, 405, 429, 500 and 503."""
+    """`statuses` are the errors that may come beside 400, 401, 403, 405, 408, 429, 500 and 503.
+
+    `request` and `response` are the forms of the bodies: the document tells them, and every test
+    that calls a route holds them.
+    """
 
     method: str
     path: str

@@ -3,17 +3,20 @@
 import asyncio
 import base64
 import secrets
+from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 
 from shared import wire
 from shared.limits import DEVICE_TOKEN_TTL_S, SESSION_TTL_S
 from shared.wire import TokenAnswer, format_time
+from sync_server.http import answers
 from sync_server.http.authentication import COOKIE, check_same_origin, session_token
-from sync_server.http.errors import ApiError, invalid, too_many
+from sync_server.http.errors import ApiError, invalid, too_many, unauthenticated
 from sync_server.http.routing import FORM, Call, Route, json_response, no_content
 from sync_server.identity import callers, devices, people, sessions
 from sync_server.identity.keys import check_public_key
@@ -28,11 +31,15 @@ from sync_server.identity.tokens import (
 )
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+GrantType = Annotated[str, Meta(extra_json_schema={"const": "client_credentials"})]
+AssertionType = Annotated[str, Meta(extra_json_schema={"const": ASSERTION_TYPE})]
+SignInName = Annotated[str, Meta(extra_json_schema={"maxLength": people.NAME_CHARS_MAX})]
+SignInPassword = Annotated[str, Meta(extra_json_schema={"maxLength": people.PASSWORD_CHARS_MAX})]
 
 
 class SignIn(wire.Request, kw_only=True):
-    name: str
-    password: str
+    name: SignInName
+    password: SignInPassword
 
 
 class SignedIn(wire.Answer, kw_only=True, omit_defaults=False):
@@ -45,13 +52,15 @@ class SignedIn(wire.Answer, kw_only=True, omit_defaults=False):
 class TokenForm(msgspec.Struct):
     """Form-encoded, as RFC 6749 and 7523 write it."""
 
-    grant_type: str
-    client_assertion_type: str | None = None
-    client_assertion: str | None = None
-    client_id: str | None = None
-    client_secret: str | None = None
-    scope: str | None = None
-    certificate: str | None = None  # of a device's enrolment, where this server has forgotten it
+    grant_type: GrantType
+    client_assertion_type: AssertionType | UnsetType = UNSET
+    client_assertion: str | UnsetType = UNSET
+    client_id: str | UnsetType = UNSET
+    client_secret: str | UnsetType = UNSET
+    scope: str | UnsetType = UNSET
+    certificate: str | UnsetType = (
+        UNSET  # of a device's enrolment, where this server has forgotten it
+    )
 
 
 async def sign_in(call: Call) -> web.StreamResponse:
@@ -59,7 +68,10 @@ async def sign_in(call: Call) -> web.StreamResponse:
         check_same_origin(call.request)
     request: SignIn = await call.body()
     services, failures = call.services, call.services.sign_in_failures
-    if len(request.name) > people.NAME_CHARS_MAX or len(request.password) > 1_000:
+    if (
+        len(request.name) > people.NAME_CHARS_MAX
+        or len(request.password) > people.PASSWORD_CHARS_MAX
+    ):
         raise invalid("name", "This can't be a name and a password.")
     keys = (f"name:{request.name}", f"address:{call.request.remote}")
     _slow_down(call, failures, *keys)
@@ -67,7 +79,7 @@ async def sign_in(call: Call) -> web.StreamResponse:
         failures.failed(key, services.monotonic_s())
     found = await services.database.read(lambda conn: people.password_hash_of(conn, request.name))
     if not await asyncio.to_thread(people.matches, found, request.password) or found is None:
-        raise ApiError(401, "wrong_password", "Name or password is wrong.")
+        raise unauthenticated("Name or password is wrong.", "wrong_password")
     for key in keys:
         failures.succeeded(key)
     token = f"gss_{secrets.token_urlsafe(32)}"
@@ -86,7 +98,7 @@ async def sign_in(call: Call) -> web.StreamResponse:
 
     answer = await services.database.write(job)
     if answer is None:
-        raise ApiError(401, "wrong_password", "Name or password is wrong.")
+        raise unauthenticated("Name or password is wrong.", "wrong_password")
     response = json_response(answer, 201)
     secure = urlsplit(services.base_url).scheme == "https"
     response.set_cookie(
@@ -117,7 +129,7 @@ async def token(call: Call) -> web.StreamResponse:
     if form.grant_type != "client_credentials":
         raise invalid("grant_type", "Only client_credentials is given.", "unsupported_grant_type")
     try:
-        if form.client_assertion is not None:
+        if form.client_assertion is not UNSET:
             subject = await _device_subject(call, form)
         else:
             subject = await _service_subject(call, form)
@@ -133,13 +145,13 @@ async def token(call: Call) -> web.StreamResponse:
 
 
 async def _device_subject(call: Call, form: TokenForm) -> str:
-    services, assertion = call.services, form.client_assertion or ""
+    services, assertion = call.services, str(form.client_assertion)
     if form.client_assertion_type != ASSERTION_TYPE:
         raise invalid("client_assertion_type", f"It must be {ASSERTION_TYPE}.")
     device_id = claimed_device(assertion)
     device = await services.database.read(lambda conn: devices.find_device(conn, device_id))
     granted: Granted | None = None
-    if device is None and form.certificate is not None:
+    if device is None and isinstance(form.certificate, str):
         granted = read_certificate(services.keys, form.certificate, services.event_id)
     public_key = device.public_key if device is not None else None
     if granted is not None and granted.device_id == device_id:
@@ -166,9 +178,9 @@ async def _device_subject(call: Call, form: TokenForm) -> str:
 
 async def _service_subject(call: Call, form: TokenForm) -> str:
     name, key = _basic(call.request) or (form.client_id, form.client_secret)
-    if key is None:
+    if key is UNSET:
         raise invalid("client_assertion", "Send client_assertion, or client_secret.")
-    secret = key
+    secret = str(key)
     caller = await call.services.database.read(lambda conn: callers.find_key_caller(conn, secret))
     if caller is None or (name and name != caller.name) or caller.role is Role.DEVICE:
         raise InvalidTokenError("There is no such client, or its secret is another.")
@@ -226,16 +238,16 @@ def _invalid_client(message: str) -> ApiError:
 ROUTES = (
     Route("POST", "/api/v1/session", Right.ANYONE, sign_in,
           "Sign in: a cookie for the page, and a token that works as a bearer", "identity",
-          request=SignIn, response=SignedIn, status=201, statuses=(400, 413, 415)),
+          request=SignIn, response=SignedIn, status=201, statuses=(400, 401, 403, 413, 415)),
     Route("GET", "/api/v1/session", Right.VIEWER, who_am_i,
-          "Who is signed in", "identity", response=dict[str, str]),
+          "Who is signed in", "identity", response=answers.WhoAmI),
     Route("DELETE", "/api/v1/session", Right.VIEWER, sign_out,
           "Sign out", "identity", status=204),
     Route("POST", "/oauth/token", Right.ANYONE, token,
           "An access token for 15 minutes: a device's signed assertion or a service's key",
           "identity", request=TokenForm, request_type=FORM, response=TokenAnswer,
-          statuses=(400, 413, 415)),
+          statuses=(400, 401, 413, 415)),
     Route("POST", "/api/v1/oauth/token", Right.ANYONE, token,
           "The same, under the API's prefix", "identity", request=TokenForm,
-          request_type=FORM, response=TokenAnswer, statuses=(400, 413, 415)),
+          request_type=FORM, response=TokenAnswer, statuses=(400, 401, 413, 415)),
 )  # fmt: skip

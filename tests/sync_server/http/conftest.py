@@ -31,6 +31,7 @@ from sync_server.storage import revisions, schema
 from sync_server.storage.database import Database
 from sync_server.storage.paths import DataFolder
 from tests.sync_server.builders import GENERATION, gate_row, participant_row
+from tests.sync_server.http.conformance import check_answer
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PASSWORD = "correct horse battery"
@@ -94,9 +95,11 @@ class Server:
         async with self.http.request(method, self.url + path, headers=headers, **more) as answer:
             self.last = answer
             body = await answer.read()
+            said: Any = body
             if "json" in answer.content_type and "ndjson" not in answer.content_type:
-                return answer.status, await answer.json()
-            return answer.status, body
+                said = await answer.json()
+            check_answer(method, path, answer.status, answer.content_type, said)
+            return answer.status, said
 
     async def api(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
         return await self.call(method, "/api/v1" + path, **more)

@@ -1,0 +1,113 @@
+"""The forms of the answers that tell how things go: figures, alerts, deliveries, health."""
+
+from typing import Any, Literal
+
+from sync_server.http.answers import Form, Words
+from sync_server.http.forms import At, LocalAt
+
+
+class Overall(Form):
+    """`attendanceRate` in per cent."""
+
+    total_participants: int
+    attended_participants: int
+    attendance_rate: float
+    inside: int
+    trend: Literal["increasing", "decreasing", "stable"]
+    conflicts: int
+    last_updated: At
+
+
+class GateFigures(Form):
+    """`avgProcessingTime` in ms, `currentLoad` in per cent, `estimatedWaitTime` in s."""
+
+    gate_id: str
+    name: str
+    active: bool
+    total_processed: int
+    avg_processing_time: float
+    last_attendance: At | None
+    method_breakdown: dict[str, int]
+    current_load: float
+    estimated_wait_time: float
+    refused: int
+    conflicts: int
+
+
+class HourFigures(Form):
+    hour: LocalAt
+    count: int
+    methods: dict[str, int]
+    gates: dict[str, int]
+
+
+class CountEstimate(Form):
+    value: int
+    low: int
+    high: int
+
+
+class TimeEstimate(Form):
+    value: LocalAt
+    low: LocalAt
+    high: LocalAt
+
+
+class LoadEstimate(Form):
+    """Gate → its share of the arrivals to come, in per cent."""
+
+    value: dict[str, float]
+    low: dict[str, float]
+    high: dict[str, float]
+
+
+class ForecastAnswer(Form):
+    expected_final_attendance: CountEstimate
+    peak_hour_prediction: TimeEstimate
+    gate_load_distribution: LoadEstimate
+    completion_time: TimeEstimate
+    registered: int
+    arrived: int
+    last_updated: At
+
+
+class AlertItem(Form):
+    id: str
+    type: str
+    subject: str
+    raised_at: At
+    cleared_at: At | None
+    acknowledged_by: str | None
+    data: dict[str, Any]
+    message: Words
+
+
+class DeliveryItem(Form):
+    id: str
+    handler: str
+    state: Literal["waiting", "done", "parked"]
+    attempts: int
+    at: At
+    next_attempt_at: At | None
+    error: str | None
+    envelope: dict[str, Any]
+
+
+# --- health ------------------------------------------------------------------------------------
+
+
+class Healthy(Form):
+    status: Literal["ok"]
+    server_time: At
+
+
+class BackupState(Form):
+    at: At | None
+    age_s: int | None
+    overdue: bool
+
+
+class Ready(Form):
+    status: Literal["ready"]
+    cursor: str
+    backup: BackupState | None
