@@ -38,6 +38,10 @@ TROUBLES: Final[dict[str, Words]] = {
     "replica_differs": Words(
         "The list differs from the server's", "명단이 서버와 일치하지 않습니다"
     ),
+    "server_newer": Words(
+        "The server sends what this version does not understand: update this device",
+        "서버가 이 버전에서 이해할 수 없는 정보를 보냅니다. 기기를 업데이트해 주세요",
+    ),
     "card_rolled_back": Words(
         "This card is older than what the server holds: was it cloned?",
         "카드가 서버 기록보다 오래되었습니다. 복제된 카드인지 확인해 주세요",

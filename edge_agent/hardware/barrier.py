@@ -9,17 +9,26 @@ from edge_agent.ports import Barrier, Indicator
 from shared.wire import format_time
 
 OPENINGS_KEPT_MAX = 1_000
+LOG_BYTES_MAX = 4_000_000  # about 50,000 openings; as many again in `.1`
 
 
 class LogBarrier:
-    """Writes `time scan_id` to a file for each opening."""
+    """Writes `time scan_id` to a file for each opening; a full one becomes `NAME.1`."""
 
-    def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    def __init__(self, path: Path, bytes_max: int = LOG_BYTES_MAX) -> None:
+        self._path, self._bytes_max = path, bytes_max
+        self._handle = self._opened()
 
     def open(self, scan_id: str) -> None:
+        if os.fstat(self._handle).st_size >= self._bytes_max:
+            self._path.replace(f"{self._path}.1")
+            os.close(self._handle)
+            self._handle = self._opened()
         line = f"{format_time(system_clock.wall_ms())} {scan_id}\n".encode()
         os.write(self._handle, line)
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def close(self) -> None:
         os.close(self._handle)

@@ -199,11 +199,10 @@ class SyncLoop:
             log.warning("sync.refetch")
             await asyncio.to_thread(replica.start_snapshot)
         cursor = await asyncio.to_thread(replica.cursor)
-        body = await self._transport.changes(
-            self.tokens.token, cursor, command.wait_s, command.limit
-        )
-        device_id = self._identity.device_id
-        applied = await asyncio.to_thread(apply_body, replica, body, device_id, cursor)
+        wait_s, limit = command.wait_s, command.limit
+        body = await self._transport.changes(self.tokens.token, cursor, wait_s, limit)
+        me = self._identity.device_id
+        applied = await asyncio.to_thread(apply_body, replica, body, me, cursor)
         page = applied.page
         self._learn(page.server_received_at, page.server_time, body.timed)
         if not page.more:
@@ -214,6 +213,7 @@ class SyncLoop:
             self._now_s(),
             more=page.more,
             rows=applied.rows,
+            skipped=applied.skipped,
             digest_ok=applied.digest_ok,
             revoked=applied.revoked,
         )
@@ -377,8 +377,7 @@ class SyncLoop:
         """Since the server's time of the last whole page; a long poll that waits ages it ≤ 25 s."""
         if not self._server_time_ms:
             return None
-        moment, _ = self._timekeeper.now()
-        return max(moment.at_ms - self._server_time_ms, 0) / 1_000
+        return max(self._timekeeper.now()[0].at_ms - self._server_time_ms, 0) / 1_000
 
     def _clock(self) -> wire.ClockStatus:
         moment, quality = self._timekeeper.now()
@@ -392,6 +391,7 @@ class SyncLoop:
             "device_revoked": session.revoked,
             "device_unconfirmed": session.unconfirmed,
             "replica_differs": session.replica_differs,
+            "server_newer": session.server_newer,
             "card_rolled_back": session.rolled_back is not None,
             "entries_unusable": self._unusable > 0,
             "entries_mismatch": self._mismatches > 0,

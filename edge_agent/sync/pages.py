@@ -1,13 +1,17 @@
 """A page of changes from bytes to lines, and what the loop must know of it."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
+import structlog
 
 from edge_agent.storage.replica import Replica
 from edge_agent.sync.backoff import Failure, FailureKind
 from edge_agent.sync.transport import PageBody, UnreachableError
 from shared import wire
+
+log = structlog.get_logger(__name__)
 
 _TYPES_KNOWN = frozenset(
     {"participant", "credential", "gate", "event", "presence", "device", "operator"}
@@ -16,7 +20,7 @@ _TYPES_KNOWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AppliedPage:
-    """What became of a page. `skipped`: lines of types that only a newer server knows."""
+    """What became of a page. `skipped`: lines that only a newer version understands."""
 
     page: wire.PageLine
     digest_ok: bool | None
@@ -25,17 +29,27 @@ class AppliedPage:
     revoked: bool
 
 
+class _Frame(msgspec.Struct):
+    """What every row has, whatever it is and whoever made it."""
+
+    type: str
+    revision: int
+    hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{32}$")]
+
+
 class _Kind(msgspec.Struct):
     type: str
 
 
 _line = msgspec.json.Decoder(wire.AnyLine)
+_frame = msgspec.json.Decoder(_Frame)
 _kind = msgspec.json.Decoder(_Kind)
 
 
 def decode_page(lines: list[bytes]) -> tuple[list[wire.AnyLine], wire.PageLine, int]:
-    """Lines, the page line and how many were skipped; UnreachableError if a known one is broken:
-    then nothing of the page may be applied (P7).
+    """Lines, the page line and how many were skipped, since a newer server's type or value stops
+    no other row (P6). UnreachableError if one is broken: then nothing of the page may be applied
+    (P7).
     """
     decoded: list[wire.AnyLine] = []
     skipped = 0
@@ -44,6 +58,7 @@ def decode_page(lines: list[bytes]) -> tuple[list[wire.AnyLine], wire.PageLine, 
             decoded.append(_line.decode(raw))
         except msgspec.DecodeError as error:
             if _is_of_a_newer_server(raw):
+                log.warning("sync.row_not_understood", line=raw[:500].decode(errors="replace"))
                 skipped += 1
                 continue
             detail = f"line {number} of a page of changes can't be understood: {error}"
@@ -55,10 +70,14 @@ def decode_page(lines: list[bytes]) -> tuple[list[wire.AnyLine], wire.PageLine, 
 
 
 def _is_of_a_newer_server(raw: bytes) -> bool:
+    """A type that we don't know, or a whole row with a value that we don't."""
     try:
-        return _kind.decode(raw).type not in _TYPES_KNOWN | {"page"}
+        if _kind.decode(raw).type not in _TYPES_KNOWN:
+            return _kind.decode(raw).type != "page"
+        _frame.decode(raw)
     except msgspec.DecodeError:
         return False
+    return True
 
 
 def apply_body(replica: Replica, body: PageBody, device_id: str, asked: str | None) -> AppliedPage:

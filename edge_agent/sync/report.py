@@ -24,8 +24,8 @@ HealthSource = Callable[[], GateHealth]
 class SyncState:
     """How the sync stands. Times are epoch ms by the gate's best knowledge of the server's time.
 
-    `alarms`: `device_revoked`, `device_unconfirmed`, `replica_differs`, `card_rolled_back`, `entries_unusable`,
-    `entries_mismatch`, `unsynced_clock`. `last_error`: the latest failure in words, while it lasts.
+    `alarms`: `device_revoked`, `device_unconfirmed`, `replica_differs`, `server_newer`, `card_rolled_back`,
+    `entries_unusable`, `entries_mismatch`, `unsynced_clock`. `last_error`: the latest failure in words, while it lasts.
     """
 
     online: bool

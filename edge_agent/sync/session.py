@@ -129,6 +129,7 @@ class Session:
     revoked: bool = False
     unconfirmed: bool = False  # the server knows this device by its certificate only
     replica_differs: bool = False  # still different after a whole fetch: an alarm
+    server_newer: bool = False  # rows came that only a newer version understands
     online: bool = False
     offline_since_s: float | None = None
     last_sync_s: float | None = None
@@ -139,6 +140,7 @@ class Session:
     _token_rejected: bool = False  # a token was refused before it was of any use
     _afresh: bool = False
     _refetched_s: float | None = None
+    _page_cursor: str | None = None  # of the page before
     _status_due_s: float = 0.0
     _status_sent_through: dict[str, int] = field(default_factory=dict)
     _batch_max: int = UPLOAD_BATCH_ENTRIES_MAX
@@ -224,13 +226,17 @@ class Session:
         *,
         more: bool,
         rows: int = 1,
+        skipped: int = 0,
         digest_ok: bool | None = None,
         revoked: bool = False,
     ) -> None:
-        """A page is in the replica, with its cursor."""
+        """A page is in the replica, with its cursor. `skipped`: rows that were not understood."""
         self._good(Channel.DOWN, now_s)
-        if not rows and not more:  # a server that does not wait must not make us spin
+        # A server that does not wait, or says the same page again, must not make us spin.
+        if cursor == self._page_cursor if more else not rows:
             self.links[Channel.DOWN].not_before_s = now_s + EMPTY_PAGE_PAUSE_S
+        self._page_cursor = cursor
+        self.server_newer |= skipped > 0
         self._afresh = False
         generation, _ = parse_cursor(cursor)
         if generation != self.generation:  # or none was known: a list that was wiped or lost
@@ -246,7 +252,7 @@ class Session:
         if digest_ok:
             self.replica_differs = False
         elif self._refetched_s is None or now_s - self._refetched_s >= REFETCH_INTERVAL_S:
-            self._refetched_s, self._afresh = now_s, True
+            self._refetched_s, self._afresh, self._page_cursor = now_s, True, None
         else:
             self.replica_differs = True
 

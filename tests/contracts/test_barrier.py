@@ -158,3 +158,15 @@ def test_lights_and_buzzer_follow_the_screen() -> None:
     assert not lines.levels["green"], "the next one takes its place at once"
     gate.close()
     assert not any(lines.levels.values())
+
+
+def test_p12_the_log_of_openings_has_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "openings.log"
+    barrier = LogBarrier(path, bytes_max=100)
+    for n in range(20):
+        barrier.open(f"scan-{n:02}")
+    barrier.close()
+    kept = [line for name in (f"{path}.1", path) for line in Path(name).read_text().splitlines()]
+    assert kept[-1].endswith("scan-19")
+    assert len(kept) <= 8
+    assert sorted(tmp_path.iterdir()) == [path, Path(f"{path}.1")]

@@ -246,6 +246,19 @@ def test_a_page_full_is_followed_at_once_and_an_empty_one_after_a_breath(session
     assert session.next(DOWN, 0) == Wait(EMPTY_PAGE_PAUSE_S)
 
 
+def test_p12_a_page_that_makes_no_progress_is_asked_for_again_after_a_pause(session):
+    session.next(DOWN, 0)
+    session.page_applied("g.1", 0, more=True, rows=5)
+    assert session.next(DOWN, 0) == FetchChanges(LONG_POLL_S)
+    session.page_applied("g.1", 0, more=True, rows=5)
+    assert session.next(DOWN, 0) == Wait(EMPTY_PAGE_PAUSE_S)
+
+
+def test_rows_of_a_newer_server_are_told(session):
+    session.page_applied("g.1", 0, more=False, skipped=1)
+    assert session.server_newer
+
+
 def test_a_batch_too_large_for_the_server_is_halved(session):
     session.next(UP, 0)
     session.failed(UP, answered(413), 0)

@@ -130,6 +130,13 @@ def test_members_and_types_of_a_newer_server_are_passed_over():
     assert (page.cursor, skipped) == ("g.1", 1)
 
 
+def test_p6_a_value_of_a_newer_server_stops_no_other_row():
+    hovering = encoded(lines.gate("north", 2)).replace(b'"both"', b'"hovering"')
+    assert b"hovering" in hovering
+    decoded, _, skipped = decode_page([hovering, encoded(lines.participant(1, 3)), END])
+    assert (decoded, skipped) == ([lines.participant(1, 3)], 1)
+
+
 @pytest.mark.parametrize(
     "bad", [b"", b"{", b'{"type":"participant"}', b"[]", END, b'{"type":"gate","revision":"x"}']
 )
