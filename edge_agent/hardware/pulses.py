@@ -29,6 +29,7 @@ class Pulses:
 
     rules: PulseRules
     waiting: deque[str] = field(default_factory=deque)
+    _on: bool = False  # what was last answered
     _until_ms: int = -1
     _next_ms: int = -1
     _unproved: deque[tuple[str, int]] = field(default_factory=deque)
@@ -45,11 +46,16 @@ class Pulses:
     def relay(self, now_ms: int) -> bool:
         """Whether the relay is to be on now."""
         if now_ms < self._until_ms:
+            self._on = True
             return True
+        if self._on:  # told only now, perhaps late: the gap begins when the relay falls
+            self._on = False
+            self._next_ms = now_ms + (0 if self.rules.joined else self.rules.gap_ms)
         if self.waiting and now_ms >= self._next_ms:
             self._begin(self.waiting.popleft(), now_ms)
             while self.rules.joined and self.waiting:
                 self._begin(self.waiting.popleft(), now_ms)
+            self._on = True
             return True
         return False
 
@@ -79,6 +85,5 @@ class Pulses:
 
     def _begin(self, scan_id: str, now_ms: int) -> None:
         self._until_ms = now_ms + self.rules.pulse_ms
-        self._next_ms = self._until_ms + self.rules.gap_ms
         if self.rules.feedback_ms is not None:
             self._unproved.append((scan_id, now_ms + self.rules.feedback_ms))

@@ -29,6 +29,18 @@ def test_two_people_are_two_pulses_with_a_gap() -> None:
     assert course(pulses, 2_000) == [(0, True), (500, False), (800, True), (1_300, False)]
 
 
+def test_p1_a_late_look_swallows_no_pulse() -> None:
+    """Who looks late finds both due: the relay still falls between them, for the whole gap."""
+    pulses = Pulses(rules())
+    pulses.open("a", 0)
+    pulses.open("b", 0)
+    assert pulses.relay(0)
+    assert not pulses.relay(5_000)
+    assert not pulses.relay(5_299)
+    assert pulses.relay(5_300)
+    assert not pulses.relay(9_000)
+
+
 def test_joined_openings_hold_the_door() -> None:
     pulses = Pulses(rules(joined=True))
     pulses.open("a", 0)
