@@ -5,15 +5,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from shared.errors import UsageError
 from sync_server import system_clock
 from sync_server.attendance.merge_store import tell_old_conflicts
 from sync_server.config import Config
 from sync_server.identity.keys import ServerKeys, load_keys
+from sync_server.insight import tallies
 from sync_server.privacy.vault import Vault
+from sync_server.storage import headcounts
 from sync_server.storage.connections import POSTGRESQL, parse_url
 from sync_server.storage.database import Database
 from sync_server.storage.paths import DataFolder
+
+log = structlog.get_logger("figures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,15 @@ def opened(folder: DataFolder, base_url: str, config: Config | None = None) -> I
     try:
         now_ms = system_clock.now_ms()
         database.write_now(lambda conn: tell_old_conflicts(conn, now_ms))
+        count_what_was_not_counted(database)
         yield Deployment(folder, database, keys, Vault(keys.master), base_url, url)
     finally:
         database.close()
+
+
+def count_what_was_not_counted(database: Database) -> None:
+    """A program of an earlier version wrote here, which did not keep these figures."""
+    for kept in (tallies, headcounts):
+        if not database.read_now(kept.adds_up):
+            database.write_now(kept.recount)
+            log.info("figures were counted afresh", of=kept.__name__.rsplit(".", 1)[1])

@@ -5,15 +5,15 @@ replicated row again, and looks for holes in the journals (P2).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, and_, func, select
 
-from shared.wire import DIGEST_MODULUS
+from shared.wire import DIGEST_MODULUS, format_time
 from sync_server.attendance.merge_store import differs, judge
 from sync_server.attendance.scan_rows import fact_of, held_back, key_of, rows_of_participants
-from sync_server.insight import counters
-from sync_server.storage import revisions, schema
+from sync_server.insight import counters, tallies
+from sync_server.storage import headcounts, revisions, schema
 from sync_server.storage.chunks import mappings, mappings_in
 from sync_server.storage.history import load_history
 from sync_server.storage.lines import HASH_OF_NOTHING, hash_of
@@ -31,6 +31,17 @@ def verify(conn: Connection) -> list[str]:
             return [*lines, f"… and more: only the first {LINES_MAX} differences are shown"]
         lines.append(line)
     return lines
+
+
+class Counted(NamedTuple):
+    """What the scans add up to."""
+
+    plain: counters.Sums
+    by_time: tallies.Sums
+
+    def scan(self, row: Mapping[str, Any], verdict: str) -> None:
+        counters.add(self.plain, counters.of_scan(row, verdict))
+        tallies.add_scans(self.by_time, [(row, verdict)])
 
 
 def _differences(conn: Connection) -> Iterator[str]:
@@ -110,7 +121,7 @@ def _entries(conn: Connection) -> Iterator[str]:
 
 def _merge(conn: Connection) -> Iterator[str]:
     """Verdicts, presences and counters against a fold from nothing."""
-    sums: counters.Sums = {}
+    sums = Counted({}, {})
     people = sorted(
         conn.execute(
             select(schema.scans.c.participant_id)
@@ -130,9 +141,10 @@ def _merge(conn: Connection) -> Iterator[str]:
     for participant_id in conn.execute(orphans).scalars():
         yield f"presence {participant_id}: stored, and no scan speaks of this participant"
     yield from _counters(conn, sums)
+    yield from _headcounts(conn)
 
 
-def _people(conn: Connection, people: list[str], sums: counters.Sums) -> Iterator[str]:
+def _people(conn: Connection, people: list[str], sums: Counted) -> Iterator[str]:
     history = load_history(conn, people)
     rows = {key_of(row): row for row in rows_of_participants(conn, people)}
     waiting = held_back(conn)
@@ -140,7 +152,7 @@ def _people(conn: Connection, people: list[str], sums: counters.Sums) -> Iterato
     judgements, places = judge(conn, history, facts, people)
     for key, row in rows.items():
         found = judgements[key]
-        counters.add(sums, counters.of_scan(row, found.verdict))
+        sums.scan(row, found.verdict)
         if differs(row, found):
             yield (
                 f"scan {row['scan_id']}: stored as {row['verdict']}, "
@@ -153,7 +165,7 @@ def _people(conn: Connection, people: list[str], sums: counters.Sums) -> Iterato
         )
     }
     for place in places:
-        counters.add(sums, counters.of_presence(place))
+        counters.add(sums.plain, counters.of_presence(place))
         yield from _presence(place, held.get(place["participant_id"]))
 
 
@@ -167,7 +179,7 @@ def _presence(place: Mapping[str, Any], held: Mapping[str, Any] | None) -> Itera
             yield f"{name}: {column} is {held[column]!r}, the scans say {value!r}"
 
 
-def _strangers(conn: Connection, sums: counters.Sums) -> Iterator[str]:
+def _strangers(conn: Connection, sums: Counted) -> Iterator[str]:
     """Scans of nobody: still nobody's, and judged alone."""
     scans = schema.scans
     nobody = scans.c.participant_id.is_(None)
@@ -183,7 +195,7 @@ def _strangers(conn: Connection, sums: counters.Sums) -> Iterator[str]:
     judgements, _ = judge(conn, history, facts, ())
     for key, row in rows.items():
         found = judgements[key]
-        counters.add(sums, counters.of_scan(row, found.verdict))
+        sums.scan(row, found.verdict)
         if differs(row, found):
             owner = found.participant_id or "nobody"
             yield (
@@ -196,11 +208,28 @@ def _present(values: Iterable[str | None]) -> set[str]:
     return {value for value in values if value is not None}
 
 
-def _counters(conn: Connection, sums: counters.Sums) -> Iterator[str]:
+def _counters(conn: Connection, sums: Counted) -> Iterator[str]:
     held = {
         (row["scope"], row["name"]): row["value"] for row in mappings(conn, select(schema.counters))
     }
-    for name in sorted({*held, *sums}):
-        stored, counted = held.get(name, 0.0), sums.get(name, 0.0)
+    for name in sorted({*held, *sums.plain}):
+        stored, counted = held.get(name, 0.0), sums.plain.get(name, 0.0)
         if stored != counted:
             yield f"counter {name[0]} {name[1]}: stored {stored:g}, counted {counted:g}"
+    by_time = tallies.stored(conn)
+    for key in sorted({*by_time, *sums.by_time}):
+        if by_time.get(key, 0) != sums.by_time.get(key, 0):
+            width, slot, gate_id, what = key
+            yield (
+                f"tally {what} at {gate_id}, {format_time(slot * width)}: "
+                f"stored {by_time.get(key, 0)}, counted {sums.by_time.get(key, 0)}"
+            )
+
+
+def _headcounts(conn: Connection) -> Iterator[str]:
+    """People by group and permission, against every participant and presence."""
+    for (kind, name), stored, counted in headcounts.differences(conn):
+        yield (
+            f"headcount {kind} {name!r}: stored {stored}, counted {counted} "
+            "(registered, of those came, attended, inside)"
+        )

@@ -13,7 +13,7 @@ from shared.reasons import Reason
 from shared.wire import format_time
 from sync_server.attendance.knowledge import note_head
 from sync_server.attendance.scan_rows import Row
-from sync_server.insight import counters
+from sync_server.insight import counters, tallies
 from sync_server.storage import revisions
 from sync_server.storage.chunks import insert_rows, mappings_in, select_in, update_rows
 from sync_server.storage.schema import participants, presences, scans
@@ -51,15 +51,22 @@ def settle(
 ) -> None:
     """Write the new scans and all that differs. `held` are the places as they are stored."""
     sums: counters.Sums = {}
+    times: tallies.Sums = {}
     judgements = found.judgements
+
+    def count(counted: Sequence[tuple[Row, str]], sign: int = 1) -> None:
+        counters.add_scans(sums, counted, sign)
+        tallies.add_scans(times, counted, sign)
+
     if found.changed:
         _write_verdicts(conn, found.changed, judgements)
-        counters.add_scans(sums, ((r, r["verdict"]) for r in found.changed.values()), -1)
-        counters.add_scans(sums, ((r, judgements[k].verdict) for k, r in found.changed.items()))
+        count([(row, row["verdict"]) for row in found.changed.values()], -1)
+        count([(row, judgements[key].verdict) for key, row in found.changed.items()])
     if new:
         rows = [{**row, **verdict_columns(judgements[key])} for key, row in new.items()]
         insert_rows(conn, scans, rows)
-        counters.add_scans(sums, ((row, row["verdict"]) for row in rows))
+        count([(row, row["verdict"]) for row in rows])
+    tallies.apply(conn, times)
     _write_presences(conn, found.places, held, sums)
     note_head(conn, now_ms)
     _tell(conn, {**found.changed, **new}, judgements, counters.apply(conn, sums), now_ms)

@@ -2,12 +2,15 @@
 
 from typing import Any, Literal
 
+from msgspec import field
+
+from shared.model import Method
 from sync_server.http.answers import Form, Words
 from sync_server.http.forms import At, LocalAt
 
 
 class Overall(Form):
-    """`attendanceRate` in per cent."""
+    """`attendanceRate`: of those registered, in per cent; `attendedCancelled`: came, and cancelled since."""
 
     total_participants: int
     attended_participants: int
@@ -15,6 +18,8 @@ class Overall(Form):
     inside: int
     trend: Literal["increasing", "decreasing", "stable"]
     conflicts: int
+    entries_last5_minutes: int = field(name="entriesLast5Minutes")
+    attended_cancelled: int
     last_updated: At
 
 
@@ -41,6 +46,44 @@ class HourFigures(Form):
     gates: dict[str, int]
 
 
+class MethodFigures(Form):
+    method: Method
+    count: int
+    percent: float
+
+
+class PeopleFigures(Form):
+    """`small`: how many groups stand together here, each of fewer than 5; else null."""
+
+    registered: int
+    attended: int
+    attendance_rate: float
+    inside: int
+    small: int | None
+
+
+class GroupFigures(PeopleFigures):
+    group: str | None
+
+
+class PermissionFigures(PeopleFigures):
+    permission: str | None
+
+
+class ArrivalCurve(Form):
+    """`slots`: [index, people who came first in it, {gate: entries}]; those without anybody are left out.
+
+    `now`: how many slots have passed.
+    """
+
+    time_zone: str
+    start: At
+    slot_minutes: int
+    slots_total: int
+    now: float
+    slots: list[tuple[int, int, dict[str, int]]]
+
+
 class CountEstimate(Form):
     value: int
     low: int
@@ -61,6 +104,28 @@ class LoadEstimate(Form):
     high: dict[str, float]
 
 
+class RateEstimate(Form):
+    value: float
+    low: float
+    high: float
+
+
+class RateNow(Form):
+    """Arrivals an hour over the last so many minutes, and how many were expected in them."""
+
+    minutes: int
+    per_hour: float
+    expected_per_hour: RateEstimate
+
+
+class ExpectedBySlot(Form):
+    """People expected in each slot of `/stats/arrivals`."""
+
+    value: list[float]
+    low: list[float]
+    high: list[float]
+
+
 class ForecastAnswer(Form):
     expected_final_attendance: CountEstimate
     peak_hour_prediction: TimeEstimate
@@ -68,6 +133,8 @@ class ForecastAnswer(Form):
     completion_time: TimeEstimate
     registered: int
     arrived: int
+    rate: RateNow
+    expected: ExpectedBySlot
     last_updated: At
 
 

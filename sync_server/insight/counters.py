@@ -5,7 +5,7 @@
 | `overall` | those of a gate, and `attended`, `inside` (participants) |
 | `gate:<id>` | `scans`, `processing_ms_sum` (of all scans); `admitted`; `confirmed` (entries), `exits` (confirmed ones), `duplicate`, `conflict`, `refused`, `voided`; `method:<method>` (confirmed, both ways) |
 | `arrivals` | participants whose first entry lies in that slot of five minutes since 1970 |
-| `hour:<hours since 1970>` | `confirmed`, `method:<method>`, `gate:<id>` (confirmed entries) |
+| `hour:<hours since 1970>` | `confirmed`, `method:<method>`, `gate:<id>` (confirmed entries); for programs of the version before: ours reads `tallies` |
 
 Each is a sum over scans of `of_scan`, so that it depends on their set alone (P3): times are cut to
 1/1,024 ms, whose sums are exact.

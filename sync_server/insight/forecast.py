@@ -59,11 +59,15 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """`final` in people; `peak_slot` (start of the busiest hour) and `complete_slot` in slots."""
+    """`final` in people; `peak_slot` (start of the busiest hour) and `complete_slot` in slots.
+
+    `rates`: people expected in each slot, those that are over included: what came is held against it.
+    """
 
     final: Estimate
     peak_slot: Estimate
     complete_slot: Estimate
+    rates: Sequence[Estimate] = ()
 
 
 def forecast(known: Arrivals, slots_per_hour: int = 12, hour_offset: int = 0) -> Forecast:
@@ -103,6 +107,7 @@ def forecast(known: Arrivals, slots_per_hour: int = 12, hour_offset: int = 0) ->
         final=_estimate(final, float(np.median(final))),
         peak_slot=_peak(curves, slots_per_hour, hour_offset),
         complete_slot=_completion(curves, final),
+        rates=_rates(shapes[drawn] * final[:, None]),
     )
 
 
@@ -159,6 +164,13 @@ def _dispersion(seen: float) -> float:
 def _estimate(draws: Floats, value: float) -> Estimate:
     low, high = np.percentile(draws, INTERVAL)
     return Estimate(value, float(low), float(high))
+
+
+def _rates(curves: Floats) -> list[Estimate]:
+    low, high = np.percentile(curves, INTERVAL, axis=0)
+    # The mean, and not each slot's median: so that the rates add up to those who come.
+    middle = np.clip(curves.mean(axis=0), low, high)
+    return [Estimate(*map(float, found)) for found in zip(middle, low, high, strict=True)]
 
 
 def _peak(curves: Floats, slots_per_hour: int, hour_offset: int) -> Estimate:

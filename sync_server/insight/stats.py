@@ -1,36 +1,36 @@
-"""Figures for the live page and API §3.7, read from the counters: no walk over all scans.
+"""Figures for the live page and API §3.7, read from what is counted in the scans' transactions.
 
-Counts are confirmed entries. `currentLoad` is how many passed a gate in the last five minutes (by
-the scans' own time) as a percentage of its capacity; `estimatedWaitTime` what a newcomer then waits
-on average, in seconds (M/D/1: half of load/(1 - load) services). `trend` compares the confirmed
-entries of the last five minutes with those of the five before: `increasing` or `decreasing` beyond
-a tenth, else `stable`.
+How many rows are read depends on gates, groups and hours, never on how many scans or people there
+are (`tests/sync_server/insight/test_growth.py`). Counts are confirmed entries. `currentLoad` is how
+many passed a gate in the last five minutes (by the scans' own time) as a percentage of its capacity;
+`estimatedWaitTime` what a newcomer then waits on average, in seconds (M/D/1: half of load/(1 - load)
+services). `trend` compares the confirmed entries of the last five minutes with those of the five
+before: `increasing` or `decreasing` beyond a tenth, else `stable`.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy import Connection, func, select
 
 from shared.merge import Verdict
-from shared.model import Direction
+from shared.model import Method
 from shared.wire import format_time
-from sync_server.insight import counters
-from sync_server.storage import schema
+from sync_server.insight import counters, tallies
+from sync_server.storage import headcounts, schema
 from sync_server.storage.chunks import mappings
 from sync_server.storage.history import event_of
 
 WINDOW_MS = 5 * 60_000
-RECENT_SCANS_MAX = 10_000  # arrivals looked at for what happened in the last ten minutes
 LOAD_FOR_WAIT_MAX = 0.98
+GROUP_MIN = 5  # a smaller group could name a person
 _TREND_TOLERANCE = 0.1
 
 
 def overall(conn: Connection, now_ms: int) -> dict[str, Any]:
     """`/stats/overall`; cancelled participants are not in `totalParticipants`."""
-    return _overall(conn, _total(conn), _recent(conn, now_ms), now_ms)
+    return _overall(conn, _recent(conn, now_ms), now_ms)
 
 
 def gates(conn: Connection, now_ms: int) -> list[dict[str, Any]]:
@@ -38,100 +38,116 @@ def gates(conn: Connection, now_ms: int) -> list[dict[str, Any]]:
     return _gates(conn, _recent(conn, now_ms))
 
 
-def hourly(conn: Connection) -> list[dict[str, Any]]:
-    """`/stats/hourly`: hours that had a confirmed entry; `hour` is its start in the event's zone."""
-    zone = ZoneInfo(str(conn.execute(select(schema.events.c.time_zone)).scalar_one()))
-    table = schema.counters
-    rows = conn.execute(select(table).where(table.c.scope.like("hour:%"), table.c.value != 0))
-    hours: dict[int, dict[str, int]] = {}
-    for row in rows:
-        hours.setdefault(int(row.scope.removeprefix("hour:")), {})[row.name] = int(row.value)
+def methods(conn: Connection) -> list[dict[str, Any]]:
+    """`/stats/methods`: confirmed passages, both ways, by how they were recognised."""
+    sums = counters.load(conn, ["overall"])
+    counts = {method: int(sums.get(("overall", f"method:{method}"), 0)) for method in Method}
+    total = sum(counts.values())
     return [
-        {
-            "hour": _hour_text(hour, zone),
-            "count": names.get("confirmed", 0),
-            "methods": _named(names, "method:"),
-            "gates": _named(names, "gate:"),
-        }
-        for hour, names in sorted(hours.items())
+        {"method": method.value, "count": count, "percent": _percent(count, total)}
+        for method, count in counts.items()
     ]
 
 
-class Figures:
-    """`overall` and `gates` at once, for the live page; counts participants only when they change."""
+def people_by(conn: Connection, kind: str, *, small_apart: bool) -> list[dict[str, Any]]:
+    """`/stats/groups` and `/stats/permissions`: distinct people; `kind` is the name's member as well.
 
-    def __init__(self) -> None:
-        self._total: tuple[int, int] = (-1, 0)  # highest revision of participants, how many
-
-    def read(self, conn: Connection, now_ms: int) -> dict[str, Any]:
-        people = schema.participants
-        revision = int(conn.execute(select(func.max(people.c.revision))).scalar() or 0)
-        if revision != self._total[0]:
-            self._total = (revision, _total(conn))
-        recent = _recent(conn, now_ms)
-        return {
-            "overall": _overall(conn, self._total[1], recent, now_ms),
-            "gates": _gates(conn, recent),
-            "event": _event(conn, now_ms),
-        }
-
-
-# gate → (entries in the last window, in the window before, passages in the last window)
-_Recent = Mapping[str, tuple[int, int, int]]
+    Without `small_apart` those of fewer than five stand together as one, `"small": how many`; a
+    single small one is left out, since the rest would tell it.
+    """
+    found = headcounts.load(conn, kind)
+    named = {
+        name: counts for name, counts in found.items() if small_apart or counts[0] >= GROUP_MIN
+    }
+    items = [
+        {kind: name or None, "small": None, **_people(counts)} for name, counts in named.items()
+    ]
+    items.sort(key=lambda item: (-item["registered"], item[kind] or ""))
+    small = [counts for name, counts in found.items() if name not in named]
+    together = headcounts.added(small)
+    if len(small) > 1 and together[0] >= GROUP_MIN:
+        items.append({kind: None, "small": len(small), **_people(together)})
+    return items
 
 
-def _total(conn: Connection) -> int:
-    people = schema.participants
-    query = select(func.count()).select_from(people).where(people.c.status != "cancelled")
-    return int(conn.execute(query).scalar_one())
-
-
-def _recent(conn: Connection, now_ms: int) -> _Recent:
-    scans = schema.scans
-    last = (
-        select(
-            scans.c.gate_id,
-            scans.c.occurred_ms,
-            scans.c.admitted,
-            scans.c.verdict,
-            scans.c.direction,
-        )
-        .order_by(scans.c.row_id.desc())
-        .limit(RECENT_SCANS_MAX)
-        .subquery()
-    )
-    now = last.c.occurred_ms > now_ms - WINDOW_MS
-    entry = and_(
-        last.c.verdict == Verdict.CONFIRMED.value, last.c.direction == Direction.ENTRY.value
-    )
-    rows = conn.execute(
-        select(
-            last.c.gate_id,
-            func.sum(case((and_(now, entry), 1), else_=0)),
-            func.sum(case((and_(~now, entry), 1), else_=0)),
-            func.sum(case((and_(now, last.c.admitted), 1), else_=0)),
-        )
-        .where(last.c.occurred_ms > now_ms - 2 * WINDOW_MS, last.c.occurred_ms <= now_ms)
-        .group_by(last.c.gate_id)
-    )
-    return {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in rows}
-
-
-def _overall(conn: Connection, total: int, recent: _Recent, now_ms: int) -> dict[str, Any]:
-    sums = counters.load(conn, ["overall"])
-    attended = int(sums.get(("overall", "attended"), 0))
+def figures(conn: Connection, now_ms: int) -> dict[str, Any]:
+    """`overall` and `gates` at once, for the live page."""
+    recent = _recent(conn, now_ms)
     return {
-        "totalParticipants": total,
+        "overall": _overall(conn, recent, now_ms),
+        "gates": _gates(conn, recent),
+        "event": _event(conn, now_ms),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """At one gate: entries in the last window and in the one before, passages in the last."""
+
+    entries: float = 0.0
+    entries_before: float = 0.0
+    passed: float = 0.0
+
+
+def _recent(conn: Connection, now_ms: int) -> Mapping[str, _Flow]:
+    """By gate. Of a minute that lies in a window in part, that part of its scans counts."""
+    minute = tallies.MINUTE_MS
+    sums: dict[tuple[str, str], float] = {}
+    for slot, gate_id, name, value in tallies.minutes(
+        conn, (now_ms - 2 * WINDOW_MS) // minute, now_ms // minute
+    ):
+        begins = slot * minute
+        now = _overlap(begins, min(begins + minute, now_ms), now_ms - WINDOW_MS, now_ms)
+        before = _overlap(begins, begins + minute, now_ms - 2 * WINDOW_MS, now_ms - WINDOW_MS)
+        for what, share in ((name, now), (f"{name} before", before)):
+            sums[gate_id, what] = sums.get((gate_id, what), 0.0) + share * value
+    return {
+        gate_id: _Flow(
+            sums.get((gate_id, tallies.ENTRIES), 0.0),
+            sums.get((gate_id, f"{tallies.ENTRIES} before"), 0.0),
+            sums.get((gate_id, tallies.PASSED), 0.0),
+        )
+        for gate_id in {gate_id for gate_id, _ in sums}
+    }
+
+
+def _overlap(begins: int, ends: int, window_begins: int, window_ends: int) -> float:
+    """The share of a span that lies in the window."""
+    inside = min(ends, window_ends) - max(begins, window_begins)
+    return max(0.0, inside / max(ends - begins, 1))
+
+
+def _overall(conn: Connection, recent: Mapping[str, _Flow], now_ms: int) -> dict[str, Any]:
+    registered, came, attended, inside = headcounts.everybody(conn)
+    sums = counters.load(conn, ["overall"])
+    return {
+        "totalParticipants": registered,
         "attendedParticipants": attended,
-        "attendanceRate": round(100 * attended / total, 2) if total else 0.0,
-        "inside": int(sums.get(("overall", "inside"), 0)),
+        "attendanceRate": _percent(came, registered),
+        "inside": inside,
         "trend": _trend(
-            sum(counts[0] for counts in recent.values()),
-            sum(counts[1] for counts in recent.values()),
+            sum(flow.entries for flow in recent.values()),
+            sum(flow.entries_before for flow in recent.values()),
         ),
         "conflicts": int(sums.get(("overall", "conflict"), 0)),
+        "entriesLast5Minutes": round(sum(flow.entries for flow in recent.values())),
+        "attendedCancelled": attended - came,
         "lastUpdated": format_time(now_ms),
     }
+
+
+def _people(counts: headcounts.Counts) -> dict[str, Any]:
+    registered, came, attended, inside = counts
+    return {
+        "registered": registered,
+        "attended": attended,
+        "attendanceRate": _percent(came, registered),
+        "inside": inside,
+    }
+
+
+def _percent(part: float, whole: float) -> float:
+    return round(100 * part / whole, 2) if whole else 0.0
 
 
 def _event(conn: Connection, now_ms: int) -> dict[str, Any]:
@@ -144,13 +160,13 @@ def _event(conn: Connection, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _trend(now: int, before: int) -> str:
+def _trend(now: float, before: float) -> str:
     if abs(now - before) <= _TREND_TOLERANCE * max(now, before):
         return "stable"
     return "increasing" if now > before else "decreasing"
 
 
-def _gates(conn: Connection, recent: _Recent) -> list[dict[str, Any]]:
+def _gates(conn: Connection, recent: Mapping[str, _Flow]) -> list[dict[str, Any]]:
     table = schema.gates
     rows = conn.execute(
         select(table.c.gate_id, table.c.name, table.c.capacity_per_minute, table.c.active).order_by(
@@ -162,8 +178,9 @@ def _gates(conn: Connection, recent: _Recent) -> list[dict[str, Any]]:
     for row in rows:
         names = {name: value for (at, name), value in sums.items() if at == f"gate:{row.gate_id}"}
         scans = names.get("scans", 0)
-        passed = recent.get(row.gate_id, (0, 0, 0))[2]
-        load = passed / (WINDOW_MS / 60_000 * row.capacity_per_minute)
+        load = recent.get(row.gate_id, _Flow()).passed / (
+            WINDOW_MS / 60_000 * row.capacity_per_minute
+        )
         last_ms = _last_confirmed_ms(conn, row.gate_id) if names.get("confirmed") else None
         items.append(
             {
@@ -187,11 +204,8 @@ def _gates(conn: Connection, recent: _Recent) -> list[dict[str, Any]]:
 
 def _last_confirmed_ms(conn: Connection, gate_id: str) -> int | None:
     scans = schema.scans
-    query = (
-        select(scans.c.occurred_ms)
-        .where(scans.c.gate_id == gate_id, scans.c.verdict == Verdict.CONFIRMED.value)
-        .order_by(scans.c.row_id.desc())
-        .limit(1)
+    query = select(func.max(scans.c.occurred_ms)).where(
+        scans.c.gate_id == gate_id, scans.c.verdict == Verdict.CONFIRMED.value
     )
     return conn.execute(query).scalar()
 
@@ -207,7 +221,3 @@ def _named(names: Mapping[str, float], prefix: str) -> dict[str, int]:
         for name, value in sorted(names.items())
         if name.startswith(prefix) and value
     }
-
-
-def _hour_text(hour: int, zone: ZoneInfo) -> str:
-    return datetime.fromtimestamp(hour * 3_600, UTC).astimezone(zone).isoformat()

@@ -18,7 +18,7 @@ from shared.merge import Verdict
 from shared.model import Direction, Event
 from sync_server.attendance import review
 from sync_server.attendance.review import ScanFilter
-from sync_server.insight import stats
+from sync_server.insight import stats, timeline
 from sync_server.registration.event_store import load_event
 from sync_server.report.words import Word
 from sync_server.storage import schema
@@ -50,7 +50,7 @@ class Report:
 def gather(conn: Connection, now_ms: int) -> Report:
     event = load_event(conn)
     local = _clock(event)
-    hours = stats.hourly(conn)
+    hours = timeline.hourly(conn)
     sections = [
         _attendance(conn, now_ms),
         _hours(hours),

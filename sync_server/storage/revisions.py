@@ -1,7 +1,8 @@
 """Replicated rows: each change takes the next revision, and the digest of the whole follows.
 
 The only code that writes `revision` and `hash`. Both concern what gates see of a row
-(`storage/lines.py`): a change of other columns is stored without a new revision.
+(`storage/lines.py`): a change of other columns is stored without a new revision. Whoever is counted
+by what was written is counted anew here as well (`storage/headcounts.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from sqlalchemy import Column, Connection, Table, bindparam, insert, select, upd
 
 from shared.errors import UsageError
 from shared.wire import DIGEST_MODULUS
+from sync_server.storage import headcounts
 from sync_server.storage.chunks import (
     KEYS_PER_QUESTION_MAX,
     insert_rows,
@@ -98,6 +100,8 @@ def upsert_many(
             insert_rows(conn, table, new)
         if changed:
             update_rows(conn, table, key, changed)
+        written = (*new, *changed)
+        headcounts.follow(conn, table.name, ((stored.get(row[key.name]), row) for row in written))
         change.written += len(new) + len(changed)
     if change.revision != revision:
         _move_head(conn, change)

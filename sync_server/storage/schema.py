@@ -19,10 +19,18 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from sync_server.storage import figure_tables
 from sync_server.storage import message_tables as _message_tables  # noqa: F401 - belong to it too
 from sync_server.storage.metadata import metadata
 
 PARTNER_DEVICE_PREFIX = "partner:"  # partner calls are kept as scans of such a device
+
+
+counters, tallies, headcounts = (
+    figure_tables.counters,
+    figure_tables.tallies,
+    figure_tables.headcounts,
+)
 
 
 def _replicated(name: str, *columns: Column[object] | UniqueConstraint | Index) -> Table:
@@ -318,6 +326,7 @@ scans = Table(
 )
 Index("scans_by_verdict", scans.c.verdict, scans.c.row_id)
 Index("scans_by_gate", scans.c.gate_id, scans.c.row_id)
+Index("scans_last_at_gate", scans.c.gate_id, scans.c.verdict, scans.c.occurred_ms)
 
 resolutions = Table(
     "resolutions",
@@ -328,6 +337,7 @@ resolutions = Table(
     Column("operator_id", String(100), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("text", Text, nullable=False),
+    Index("resolutions_by_time", "at_ms", "resolution_id"),
 )
 
 # Dated changes: append-only (DESIGN §2). `value` is what the rules read of the subject after it;
@@ -342,16 +352,6 @@ dated_changes = Table(
     Column("value", JSON, nullable=False),
 )
 Index("dated_changes_by_subject", dated_changes.c.subject, dated_changes.c.subject_id)
-
-# Counters kept in the transaction of the scans. scope: "overall" | "gate:<id>" |
-# "hour:<epoch hour>"; name: "confirmed" | "method:qr_scan" | "processing_ms_sum" | …
-counters = Table(
-    "counters",
-    metadata,
-    Column("scope", String(120), primary_key=True),
-    Column("name", String(120), primary_key=True),
-    Column("value", Float, nullable=False),
-)
 
 imports = Table(
     "imports",

@@ -11,8 +11,7 @@ from sqlalchemy import Connection
 from shared.errors import TransientError
 from shared.limits import LIVE_QUEUE_FRAMES_MAX
 from shared.wire import format_time
-from sync_server.insight import alerts
-from sync_server.insight.stats import Figures
+from sync_server.insight import alerts, stats
 from sync_server.ports import Store
 from sync_server.stream import tail
 from sync_server.stream.head_watch import HeadWatch, wait_until
@@ -53,7 +52,6 @@ class LiveHub:
     def __init__(self, database: Store, heads: HeadWatch, now_ms: Callable[[], int]) -> None:
         self._database, self._heads, self._now_ms = database, heads, now_ms
         self._watchers: set[Watcher] = set()
-        self._figures = Figures()
         self._arrived = asyncio.Event()
         self._gate_news = asyncio.Event()
         self._read_through = 0
@@ -66,7 +64,7 @@ class LiveHub:
         """A new watcher, already given the whole picture as it is now."""
         watcher = Watcher()
         now_ms = self._now_ms()
-        stats = await self._database.read(partial(self._figures.read, now_ms=now_ms))
+        figures = await self._database.read(partial(stats.figures, now_ms=now_ms))
         devices = await self._database.read(partial(tail.device_states, now_ms=now_ms))
         through, scans = await self._database.read(
             lambda conn: tail.last_scans(conn, SCANS_ON_CONNECT)
@@ -77,7 +75,7 @@ class LiveHub:
         if not self._watchers:
             self._read_through = through
         self._watchers.add(watcher)
-        watcher.push(frame("stats.updated", stats, now_ms))
+        watcher.push(frame("stats.updated", figures, now_ms))
         for device in devices:
             watcher.push(frame(GATE, device, now_ms))
         for alert in reversed(standing["items"]):
@@ -127,8 +125,8 @@ class LiveHub:
             await self._somebody()
             moved = self._heads.moved()
             now_ms = self._now_ms()
-            stats = await self._read(partial(self._figures.read, now_ms=now_ms))
-            self._send([frame("stats.updated", stats, now_ms)])
+            figures = await self._read(partial(stats.figures, now_ms=now_ms))
+            self._send([frame("stats.updated", figures, now_ms)])
             await asyncio.sleep(FIGURES_INTERVAL_S)
             await wait_until(moved, FIGURES_IDLE_S)
 

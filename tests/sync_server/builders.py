@@ -194,5 +194,7 @@ def merged_state(database: Database) -> dict[str, list[tuple[Any, ...]]]:
         "scans": rows_of(database, schema.scans, "row_id", "received_ms"),
         "presences": rows_of(database, schema.presences, "revision"),
         "counters": [row for row in rows_of(database, schema.counters) if row[-1] != 0],
+        "tallies": [row for row in rows_of(database, schema.tallies) if row[-1] != 0],
+        "headcounts": [row for row in rows_of(database, schema.headcounts) if any(row[2:])],
         "resolutions": rows_of(database, schema.resolutions),
     }
