@@ -67,6 +67,12 @@ def test_the_forecast_reads_what_the_counters_hold(database: Database) -> None:
     assert set(found["gateLoadDistribution"]["value"]) == {"north", "south", "vip"}
 
 
+async def test_every_figure_is_served(server: Server) -> None:
+    for name in ("overall", "gates", "hourly", "methods", "groups", "permissions", "arrivals"):
+        status, _ = await server.api("GET", f"/stats/{name}", key=server.keys["viewer"])
+        assert status == 200, name
+
+
 async def test_the_forecast_is_served(server: Server) -> None:
     status, found = await server.api("GET", "/stats/forecast", key=server.keys["viewer"])
     assert status == 200
