@@ -69,6 +69,7 @@ class Gathered(NamedTuple):
     cursor: str | None
     generation: str | None
     masked_name: str | None = None
+    language: str | None = None
     on_claims: bool = False  # admitted or refused on the ticket's word: not in the replica
 
 
@@ -160,7 +161,9 @@ class FactSource:
             participant=participant,
             presence=presence,
         )
-        return Gathered(facts, seen, found.cursor, found.generation, name, on_claims)
+        return Gathered(
+            facts, seen, found.cursor, found.generation, name, found.language, on_claims
+        )
 
     def gather_person(
         self, participant_id: str | None, kind: ScanKind, direction: Direction | None, now: Moment
@@ -187,6 +190,7 @@ class FactSource:
             found.cursor,
             found.generation,
             found.masked_name,
+            found.language,
         )
 
     def presence_of(self, found: Found) -> Presence:

@@ -327,6 +327,7 @@ class Lane:
             moment=reading.moment,
             participant_id=None if participant is None else participant.participant_id,
             masked_name=gathered.masked_name,
+            language=gathered.language,
             scan_id=scan_id,
             epoch=None if appended is None else self._journal.epoch,
             seq=None if appended is None else appended.seq,

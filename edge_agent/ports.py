@@ -147,4 +147,5 @@ class Outcome(msgspec.Struct, frozen=True):
     override: Override | None = None
     method: str = "qr_scan"
     presence: Presence = NOWHERE  # where the person was before
+    language: str | None = None  # the person's wish for the kiosk
     forgiven: Reason | None = None  # what an exact clock would have refused for

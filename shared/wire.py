@@ -124,7 +124,7 @@ def row_hash(line: Line) -> str:
 
 
 class ParticipantLine(Line, tag="participant", kw_only=True):
-    """`find`: marks by which a supervisor finds the person at a gate (shared.findable)."""
+    """`find`: marks to find the person by (shared.findable). `language`: their wish, ko or en."""
 
     participant_id: str
     masked_name: str
@@ -132,6 +132,7 @@ class ParticipantLine(Line, tag="participant", kw_only=True):
     permissions: list[str]
     group: str | None = None
     find: list[str] = []
+    language: str | None = None
 
 
 class CredentialLine(Line, tag="credential", kw_only=True):
@@ -179,8 +180,7 @@ class EventLine(Line, tag="event", kw_only=True):
     status: EventStatus
     settings: SettingsLine
     ticket_keys: dict[str, str]
-    # `tag` names the line's type in msgspec, so the event's tag has another Python name.
-    event_tag: str = msgspec.field(name="tag")
+    event_tag: str = msgspec.field(name="tag")  # in Python `tag` names the line's type
 
 
 class ConflictSeen(Answer, kw_only=True):

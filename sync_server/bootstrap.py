@@ -23,6 +23,7 @@ from sync_server.identity.keys import load_keys
 from sync_server.identity.tokens import AccessTokens
 from sync_server.insight.alert_rules import Thresholds
 from sync_server.privacy.vault import Vault
+from sync_server.registration.search_marks import SearchMarks
 from sync_server.storage import schema
 from sync_server.storage.database import Database
 from sync_server.storage.paths import DataFolder
@@ -108,7 +109,8 @@ async def listening(
         stream = make_stream(services, config)
         await stream.begin()
         watch = AlertWatch(database, thresholds(config), services.now_ms)
-        parts = (services.live, stream, watch, services.backups)
+        marks = SearchMarks(database, services.vault, services.keys.digest)
+        parts = (services.live, stream, watch, services.backups, marks)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(part.run()) for part in parts]
             try:

@@ -14,7 +14,7 @@ catalogues (`catalogue.py`) under `KEY.title` and `KEY.words`.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edge_agent.kiosk.catalogue import words
+from edge_agent.kiosk.catalogue import LANGUAGES, words
 from edge_agent.outcomes import words_for
 from edge_agent.ports import Outcome
 from shared.model import Direction
@@ -136,7 +136,7 @@ def decision_frame(outcome: Outcome) -> dict[str, Any]:
     """The data of a `decision` frame: what was decided, and the screen that says it.
 
     `message` is for staff and tools; the page shows `screen` alone, and gets the masked name only
-    where the screen may show it.
+    where the screen may show it. `language`: the person's wish, for as long as this is shown.
     """
     decision = outcome.decision
     screen = screen_for(
@@ -154,6 +154,7 @@ def decision_frame(outcome: Outcome) -> dict[str, Any]:
         "admitted": decision.admitted,
         "reason": decision.reason.label,
         "code": int(decision.reason),
+        "language": outcome.language if outcome.language in LANGUAGES else None,
         "maskedName": outcome.masked_name if screen.shows_name else None,
         "message": words_for(outcome).as_json(),
         "direction": outcome.direction,

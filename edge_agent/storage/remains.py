@@ -137,7 +137,18 @@ class Remains:
             else:
                 credentials = self.rows(_CREDENTIAL.format(side), (key,))
             found = [
-                (side, None, 0, 0, 0, *one[:6], *person, *self._presence(side, one[1]), one[6])
+                (
+                    side,
+                    None,
+                    0,
+                    0,
+                    0,
+                    *one[:6],
+                    *person,
+                    *self._presence(side, one[1]),
+                    one[6],
+                    None,
+                )
                 for one in credentials
                 for person in self.rows(_PARTICIPANT.format(side), (one[1],))
             ]

@@ -31,7 +31,7 @@ SELECT s.live, s.generation, s.revision, s.reference_version, s.server_time_ms,
   c.credential_id, c.participant_id, c.kind, c.status, c.valid_from_ms, c.valid_until_ms,
   p.participant_id, p.masked_name, p.status, p.permissions,
   r.revision, r.inside, r.last_ms, r.last_error_ms, r.last_direction, r.last_gate_id,
-  r.first_entry_ms, r.last_entry_ms, r.conflict, c.revision
+  r.first_entry_ms, r.last_entry_ms, r.conflict, c.revision, p.language
 FROM state s
 """
 _BY_DIGEST = (
@@ -72,6 +72,7 @@ class Found(NamedTuple):
     masked_name: str | None = None
     presence: Presence | None = None
     presence_revision: int = 0
+    language: str | None = None  # what the person wishes to be spoken to in
 
     @property
     def cursor(self) -> str | None:
@@ -283,6 +284,7 @@ def _found(row: Sequence[Any]) -> Found:
         masked_name=row[12],
         presence=presence,
         presence_revision=row[15] or 0,
+        language=row[25],
     )
 
 

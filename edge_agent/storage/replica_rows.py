@@ -24,7 +24,7 @@ class Batch:
 
 _SHAPES: dict[str, tuple[tuple[str, ...], int]] = {
     "credentials": (("digest", "credential_id"), 10),
-    "participants": (("participant_id",), 8),
+    "participants": (("participant_id",), 9),
     "presences": (("participant_id",), 12),
     "reference": (("type", "key"), 5),
 }
@@ -56,6 +56,7 @@ def row_of(line: wire.Line) -> tuple[str, Values]:
                 permissions,
                 line.group,
                 f" {' '.join(line.find)} ",
+                line.language,
                 revision,
                 content_hash,
             )

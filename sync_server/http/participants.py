@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from typing import IO, Annotated, Any, BinaryIO, cast
+from typing import IO, Annotated, Any, BinaryIO, Literal, cast
 
 import msgspec
 from aiohttp import BodyPartReader, web
@@ -29,6 +29,7 @@ from sync_server.registration.participants import Filter, Registrar, Registratio
 Unset = msgspec.UnsetType
 UNSET = msgspec.UNSET
 Text = Annotated[str, msgspec.Meta(max_length=500)]
+Language = Literal["ko", "en"]  # what a kiosk speaks
 Permissions = Annotated[list[Text], msgspec.Meta(max_length=100)]
 _MEMORY_BYTES = 1024 * 1024  # a larger upload waits on disk
 
@@ -44,6 +45,7 @@ class NewParticipant(wire.Request, kw_only=True):
     birth_date: Text | None = None
     region: Text | None = None
     group: Text | None = None
+    language: Language | None = None
     permissions: Permissions | None = None
     status: ParticipantStatus | None = None
     code: Text | None = None
@@ -59,6 +61,7 @@ class ParticipantPatch(wire.Request, kw_only=True):
     birth_date: Text | Unset | None = UNSET
     region: Text | Unset | None = UNSET
     group: Text | Unset | None = UNSET
+    language: Language | Unset | None = UNSET
     permissions: Permissions | Unset = UNSET
     status: ParticipantStatus | Unset = UNSET
 

@@ -19,6 +19,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "birthDate": ("birth date", "date of birth", "birthday", "dob", "생년월일", "생일"),
     "region": ("region", "country", "지역", "국가"),
     "group": ("group", "team", "그룹", "조", "분류"),
+    "language": ("language", "preferred language", "언어", "선호 언어", "사용 언어", "안내 언어"),
     "permissions": ("permissions", "permission", "권한"),
     "status": ("status", "상태", "등록상태"),
     "code": ("code", "ticket code", "ticket", "코드", "티켓코드", "티켓"),

@@ -30,6 +30,7 @@ CLEARABLE = {
     "birthDate": "birth_date",
     "region": "region",
     "group": "group",
+    "language": "language",
 }
 REPEATED_CODES = frozenset({"duplicate_email", "duplicate_id"})  # 409, all others 400
 _SCAN_ROWS = 1_000
@@ -175,6 +176,7 @@ def participant_json(row: Row, vault: Vault) -> dict[str, Any]:
         "birthDate": vault.open(row["birth_date"]),
         "region": row["region"],
         "group": row["group"],
+        "language": row["language"],
         "permissions": row["permissions"],
         "status": row["status"],
         "importId": row["import_id"],

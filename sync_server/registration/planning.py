@@ -26,7 +26,7 @@ from sync_server.storage.chunks import mappings_in
 Row = Mapping[str, Any]
 DERIVED_ID_CHARS = 20
 _SEALED = ("name", "email", "phone", "birth_date")
-_OPEN = ("organization", "region", "group")
+_OPEN = ("organization", "region", "group", "language")
 
 
 # Stands for "another id has this e-mail now" until the row's last try.
@@ -253,6 +253,7 @@ class Planner:
             "organization": row.organization,
             "region": row.region,
             "group": row.group,
+            "language": row.language,
             "permissions": list(row.permissions or ("attendance",)),
             "status": (row.status or ParticipantStatus.REGISTERED).value,
             "import_id": self._import_id,

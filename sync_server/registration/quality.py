@@ -19,6 +19,11 @@ NAME_CHARS_MIN = 2
 AGE_YEARS_MIN = 13
 ID_CHARS_MAX = 100
 _BIRTH_YEAR_MIN = 1900
+_LANGUAGE_WORDS = {
+    "ko": "ko", "kor": "ko", "kr": "ko", "korean": "ko", "한국어": "ko", "국문": "ko",
+    "en": "en", "eng": "en", "english": "en", "영어": "en", "영문": "en",
+}  # fmt: skip
+_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")  # as ja, de-informal, zh-hans
 _DATE = re.compile(
     r"(\d{4})\s*(?:([-./])\s*(\d{1,2})\s*\2\s*(\d{1,2})\s*\.?|(\d{2})(\d{2})"
     r"|년\s*(\d{1,2})\s*월\s*(\d{1,2})\s*일)"
@@ -72,6 +77,7 @@ class CleanRow:
     birth_date: str | None = None
     region: str | None = None
     group: str | None = None
+    language: str | None = None
     permissions: tuple[str, ...] | None = None
     status: ParticipantStatus | None = None
     letters: str | None = None  # of a ticket that is already out
@@ -194,6 +200,16 @@ def _region(text: str, _row: Mapping[str, str], _rules: Rules) -> str:
     return text.upper() if text.upper() in phonenumbers.SUPPORTED_REGIONS else text
 
 
+def _language(text: str, _row: Mapping[str, str], _rules: Rules) -> str | Fault | None:
+    """A kiosk speaks Korean and English; whoever wishes another gets the kiosk's own."""
+    plain = text.casefold().replace("_", "-")
+    named = _LANGUAGE_WORDS.get(plain) or _LANGUAGE_WORDS.get(plain.partition("-")[0])
+    if named is None and not _LANGUAGE_TAG.fullmatch(plain):
+        message = f"“{text[:60]}” is not a language; use ko or en."
+        return Fault("language", "unknown_language", message)
+    return named
+
+
 def _as_it_is(text: str, _row: Mapping[str, str], _rules: Rules) -> str:
     return text
 
@@ -208,6 +224,7 @@ _FIELD_RULES: dict[str, Callable[[str, Mapping[str, str], Rules], Any]] = {
     "birthDate": _birth_date,
     "region": _region,
     "group": _as_it_is,
+    "language": _language,
     "permissions": _permissions,
     "status": _status,
     "code": _code,

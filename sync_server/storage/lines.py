@@ -66,6 +66,7 @@ def _participant(row: Row) -> wire.Line:
         permissions=row["permissions"],
         group=row["group"],
         find=(row["find"] or "").split(),
+        language=row["language"],
     )
 
 

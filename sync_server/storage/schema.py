@@ -104,6 +104,9 @@ participants = _replicated(
     Column("permissions", JSON, nullable=False),  # sorted list of text
     Column("status", String(16), nullable=False),
     Column("import_id", String(36)),
+    Column(
+        "language", String(8)
+    ),  # ko | en: what the kiosk greets them in; null leaves it to the kiosk
     Column("find", Text),  # marks of shared.findable, separated by spaces
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),

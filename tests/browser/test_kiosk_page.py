@@ -44,7 +44,9 @@ class Gate:
         self.used = self.used or reason is Reason.OK
         return self.decide(reason)
 
-    def decide(self, reason: Reason, name: str = "홍*동") -> dict[str, Any]:
+    def decide(
+        self, reason: Reason, name: str = "홍*동", language: str | None = None
+    ) -> dict[str, Any]:
         frame = decision_frame(
             Outcome(
                 decision=Decision(reason is Reason.OK, reason),
@@ -56,6 +58,7 @@ class Gate:
                 epoch="e",
                 seq=1,
                 processing_ms=1.0,
+                language=language,
             )
         )
         frame["screen"]["seconds"] = self.seconds
@@ -103,6 +106,30 @@ async def test_admitted_then_used_then_waiting_again(page: Page, gate: Gate) -> 
     gate.seconds = 1
     gate.decide(Reason.OK)
     await shows(page, "waiting")
+
+
+async def test_a_decision_speaks_the_persons_language_and_the_kiosk_its_own_again(
+    page: Page, gate: Gate
+) -> None:
+    gate.decide(Reason.OK, "J*** D**", language="en")
+    await expect(page.locator("#title")).to_have_text("Welcome")
+    await expect(page.locator("#say")).to_have_attribute("lang", "en")
+    await expect(page.locator("#other")).to_contain_text("환영합니다")
+    await expect(page.locator("#other")).to_have_attribute("lang", "ko")
+    await expect(page.locator("#online")).to_have_text("온라인")  # the strip is the gate's
+    gate.seconds = 1
+    gate.decide(Reason.OK, language="en")
+    await shows(page, "waiting")
+    await expect(page.locator("#say")).to_have_attribute("lang", "ko")
+    await expect(page.locator("#title")).to_contain_text("보여 주세요")
+    gate.seconds = 60
+    gate.decide(Reason.UNKNOWN, language="en")
+    await expect(page.locator("#title")).to_have_text("Please see staff")
+    gate.decide(Reason.OK)  # the next person wished for nothing
+    await expect(page.locator("#title")).to_have_text("환영합니다")
+    gate.decide(Reason.OK, language="ko")
+    await page.locator("#language").click()  # a touch is the later wish
+    await expect(page.locator("#title")).to_have_text("Welcome")
 
 
 async def test_refused_says_why(page: Page, gate: Gate) -> None:

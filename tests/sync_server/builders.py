@@ -59,6 +59,7 @@ def participant_row(number: int, **changes: Any) -> dict[str, Any]:
         "organization": None,
         "region": "KR",
         "group": None,
+        "language": None,
         "permissions": ["attendance"],
         "status": "registered",
         "import_id": None,

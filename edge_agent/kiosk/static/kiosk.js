@@ -47,7 +47,7 @@ function view() {
     return state("out_of_order", { code, device }, words);
   }
   if (health.notEnrolled) return state("no_list", { device });
-  if (decision) return { ...decision.screen, name: decision.maskedName };
+  if (decision) return { ...decision.screen, name: decision.maskedName, language: decision.language };
   if (health.mode === "held" || health.mode === "closed") return state(health.mode);
   if (health.foreignCode) return state("foreign_code");
   if (reading) return state("reading");
@@ -63,7 +63,7 @@ function ofEnrolment({ state: name, address, rows, gate, problem }) {
 function drawStage() {
   const stage = byId("stage");
   const shown = view();
-  const { language } = facts;
+  const language = shown.language ?? facts.language; // by a participant's wish, while it is theirs
   stage.dataset.kind = shown.kind;
   stage.style.setProperty("--ground", shown.ground);
   stage.style.setProperty("--ink", shown.ink);
@@ -71,6 +71,7 @@ function drawStage() {
   setText(byId("title"), shown.title[language]);
   setText(byId("words"), shown.words[language]);
   const other = OTHER[language];
+  byId("say").lang = language;
   byId("other").lang = other;
   setText(byId("other"), `${shown.title[other]} · ${shown.words[other]}`);
   byId("name").hidden = !shown.name;
@@ -215,6 +216,7 @@ document.addEventListener("keydown", (event) => {
 byId("language").addEventListener("click", () => {
   facts.language = OTHER[facts.language];
   localStorage.setItem("language", facts.language);
+  if (facts.decision) facts.decision = { ...facts.decision, language: null }; // a touch is the later wish
   draw();
 });
 byId("display").addEventListener("click", () => {

@@ -112,6 +112,12 @@ def test_the_frame_carries_the_decision() -> None:
     assert frame["at"] == "2025-11-21T04:40:00.000Z"
 
 
+@pytest.mark.parametrize(("wish", "said"), [("en", "en"), ("ko", "ko"), ("xx", None), (None, None)])
+def test_the_frame_says_which_language_the_person_wishes(wish: str | None, said: str) -> None:
+    one = replace(outcome(Reason.OK, admitted=True), language=wish)
+    assert decision_frame(one)["language"] == said
+
+
 def test_p11_a_window_judged_within_the_clocks_error_is_said_on_the_screen() -> None:
     late = replace(
         outcome(Reason.OK, admitted=True),

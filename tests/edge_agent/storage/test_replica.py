@@ -3,13 +3,16 @@
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from edge_agent.storage import sqlite_file
 from edge_agent.storage.replica import Replica
 from shared.errors import NewerDataError
 from shared.model import CredentialStatus, ParticipantStatus
 from tests.edge_agent.storage import lines
 
+_STEPS = Path(sqlite_file.__file__).parent / "migrations" / "replica"
 D1, D2 = "11" * 16, "22" * 16
 
 
@@ -214,3 +217,33 @@ def test_p3_a_list_left_so_by_an_earlier_version_is_fetched_whole(replica: Repli
     replica._conn.execute("UPDATE state SET building_generation = 'g1'")
     replica.apply_page(base()[:3], lines.page(3, more=True), None)
     assert replica.cursor() == "g1.3"
+
+
+def test_a_list_of_the_version_before_serves_while_it_is_fetched_once_more(tmp_path: Path) -> None:
+    """What the older program did not keep of its rows is not in them, and no digest tells."""
+    path = tmp_path / "replica.db"
+    old = sqlite3.connect(path, isolation_level=None)
+    for step in sorted(_STEPS.glob("000[123]_*.sql")):
+        old.executescript(step.read_text())
+    old.executescript(
+        "PRAGMA user_version = 3;"
+        " UPDATE state SET generation = 'g1', revision = 5;"
+        " INSERT INTO participants_a VALUES"
+        " ('P1', '홍*동', 'registered', 'attendance', NULL, ' ', 3, zeroblob(16))"
+    )
+    old.close()
+    replica = Replica.open(path)
+    reader = replica.reader()
+    assert (replica.live_cursor(), replica.cursor()) == ("g1.5", None)
+    assert reader.by_person("P1").masked_name == "홍*동"
+    person = msgspec.structs.replace(lines.participant(1, 3), language="en")
+    rows = [*base()[:2], person, *base()[3:]]
+    replica.apply_page(rows[:2], lines.page(2, more=True), None)
+    assert reader.by_person("P1").language is None
+    assert replica.apply_page(rows[2:], lines.page(5), "g1.2").went_live
+    assert (reader.by_person("P1").language, replica.cursor()) == ("en", "g1.5")
+    reader.close()
+    replica.close()
+    again = Replica.open(path)
+    assert again.cursor() == "g1.5", "once only"
+    again.close()

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from shared.wire import ParticipantLine
 from sync_server.registration.participants import (
     Filter,
     Registrar,
     RegistrationRefusedError,
     list_participants,
 )
+from sync_server.storage.lines import line_of
 from tests.sync_server.registration.deployments import NOW_MS, deployment, everything, import_text
 
 ANN = {"id": "P1", "name": "Ann Lee", "email": "ann@example.com", "phone": "010-1234-5678"}
@@ -64,6 +67,32 @@ def test_members_are_set_and_emptied(made, registrar) -> None:
     row = made.database.write_now(lambda conn: registrar.change(conn, "P1", {"group": None}))
     assert row["group"] is None
     assert made.database.write_now(lambda conn: registrar.change(conn, "P9", {})) is None
+
+
+def test_a_language_is_imported_changed_and_emptied_and_goes_to_gates(made) -> None:
+    import_text(made, "이름,이메일,언어\n홍길동,hong@example.com,영어\nAnn Lee,ann@example.com,\n")
+    english, none = sorted(everything(made)["participants"], key=lambda row: row["name"])[::-1]
+    assert (english["language"], none["language"]) == ("en", None)
+    before = english["revision"]
+    registrar = Registrar(made.vault, made.keys, NOW_MS)
+    for wish in ("ko", None):
+        row = made.database.write_now(
+            lambda conn, w=wish: registrar.change(conn, english["participant_id"], {"language": w})
+        )
+        assert row is not None
+        assert row["language"] == wish
+        assert row["revision"] > before, "gates are told"
+        before = row["revision"]
+        line = line_of("participants", row)
+        assert isinstance(line, ParticipantLine)
+        assert line.language == wish
+
+
+def test_a_row_without_a_wish_is_the_line_of_the_version_before(made, registrar) -> None:
+    """So that lists of both versions have one digest (docs/versions.md)."""
+    row = made.database.write_now(lambda conn: registrar.create(conn, ANN))
+    line = line_of("participants", row)
+    assert b"language" not in msgspec.json.encode(line)
 
 
 def test_cancelling_is_a_dated_change_that_an_operator_may_take_back(made, registrar) -> None:

@@ -74,6 +74,8 @@ def test_thirteen_on_the_day_the_event_starts() -> None:
         ({"status": "maybe"}, "unknown_status"),
         ({"code": "TCF24-AAAA"}, "invalid_code"),
         ({"code": f"OTHER{LETTERS}"}, "invalid_code"),
+        ({"language": "소리로"}, "unknown_language"),
+        ({"language": "k"}, "unknown_language"),
         ({"id": "x" * 101}, "malformed_row"),
         ({"organization": "x" * 501}, "malformed_row"),
     ],
@@ -107,6 +109,24 @@ def test_codes_in_every_form(text: str) -> None:
 )
 def test_statuses_in_both_languages(text: str, status: str) -> None:
     assert judge(status=text).status is ParticipantStatus(status)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("ko", "ko"),
+        ("KO-kr", "ko"),
+        ("한국어", "ko"),
+        (" English ", "en"),
+        ("en_US", "en"),
+        ("영어", "en"),
+        ("ja", None),  # no words for it: the kiosk's own
+        ("de-informal", None),
+        ("", None),
+    ],
+)
+def test_languages_as_lists_write_them(text: str, language: str | None) -> None:
+    assert judge(language=text).language == language
 
 
 def test_permissions_are_a_sorted_set() -> None:
