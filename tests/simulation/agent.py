@@ -38,7 +38,7 @@ class Clocks:
     world: World
     ppm: float
     boot_name: str
-    booted_at_ms: float = 0.0
+    booted_at_ms: float = 0.0  # when it reads 1 s
     wall_off_ms: int = 0
 
     def boot_ms(self) -> int:
@@ -189,7 +189,8 @@ class Agent:
     def reboot_clocks(self) -> None:
         world = self.world
         self.clocks.boot_name = f"boot-{world.token(3)}"
-        self.clocks.booted_at_ms = world.now_ms
+        # It reads 1 s then: its zero must not lie before the power went.
+        self.clocks.booted_at_ms = world.now_ms + 1_000
         if world.chance(0.5):  # no battery: it may say anything
             self.clocks.wall_off_ms = int(world.rng.choice((-1, 1)) * world.rng.expovariate(1e-7))
 
