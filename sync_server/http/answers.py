@@ -157,6 +157,7 @@ class ParticipantItem(Form):
     birth_date: str | None
     region: str | None
     group: str | None
+    language: Literal["ko", "en"] | None
     permissions: list[str]
     status: Status
     import_id: str | None
