@@ -7,7 +7,7 @@ KIOSK_PORT ?= 8081
 SEEDS ?= 1000
 FROM ?= 0
 
-.PHONY: help setup demo test chaos powercut simulate simulate-mutants lint screenshots bench migration lock clean
+.PHONY: help setup demo test chaos powercut fuzz simulate simulate-mutants lint screenshots bench migration lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -30,6 +30,10 @@ chaos:  ## Kill, cut off and lie to a real fleet, seed after seed (MINUTES=5, SE
 powercut:  ## Cut the power of a real gate N times (200); needs root
 	@tools/setup.sh --tests
 	POWER_CUTS=$(or $(N),200) $(BIN)/python -m pytest tests/disasters/test_power_cut.py
+
+fuzz:  ## Walk the OpenAPI document as every caller with Schemathesis (EXAMPLES=50, SEED=n)
+	@tools/setup.sh --tests
+	@$(BIN)/python -m tests.fuzz --examples $(or $(EXAMPLES),50) $(if $(SEED),--seed $(SEED))
 
 lint: setup  ## ruff, mypy, import laws
 	$(BIN)/ruff check

@@ -5,9 +5,9 @@ hold every answer that they get against them (tests/sync_server/http/conftest.py
 Schemathesis. Members may be added; a client ignores those it does not know.
 """
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from shared.model import CredentialKind, Direction, EventStatus, GateDirection, Method
 from shared.model import ParticipantStatus as Status
@@ -16,6 +16,10 @@ from sync_server.http.forms import At
 T = TypeVar("T")
 Verdict = Literal["confirmed", "duplicate", "conflict", "refused", "voided"]
 Role = Literal["owner", "operator", "supervisor", "viewer", "service", "device"]
+
+
+# First and last sequence of a gap.
+Range = Annotated[list[int], Meta(min_length=2, max_length=2)]
 
 
 class Form(Struct, rename="camel", kw_only=True):
@@ -110,7 +114,7 @@ class DeviceAnswer(Form):
     quarantined_scans: int
     enrolled_at: At
     contiguous_through: int
-    holes: list[tuple[int, int]]
+    holes: list[Range]
     replica_lag: int | None
     online: bool
     last_seen_at: At | None

@@ -206,7 +206,7 @@ ROUTES = (
           request=BeaconHeard, status=204, statuses=(400, 404, 413, 415)),
     Route("POST", "/api/v1/gates/{id}/pairings", Right.OPERATOR, start,
           "Pair the badge that is held to this gate with a participant: listen for two minutes",
-          "beacons", request=PairingRequest, response=answers.PairingAnswer, status=201,
+          "beacons", request=PairingRequest, example={"participantId": "P001"}, response=answers.PairingAnswer, status=201,
           statuses=(400, 404, 413, 415)),
     Route("GET", "/api/v1/pairings/{id}", Right.OPERATOR, look,
           "The nearest unknown badge that the gate hears", "beacons",
@@ -219,5 +219,6 @@ ROUTES = (
     Route("POST", "/api/v1/beacons/import", Right.OPERATOR, import_list,
           "Give participants the beacons of a CSV; good rows are kept when others are refused",
           "beacons", request=bytes, request_type="text/csv", response=answers.ImportAnswer,
+          example="participantId,type,id\nP001,altbeacon," + "0a" * 20 + "\n",
           statuses=(400, 413, 415)),
 )  # fmt: skip

@@ -126,7 +126,7 @@ ROUTES = (
     ),
     Route("POST", "/api/v1/participants/{id}/credentials", Right.OPERATOR, add,
           "A new ticket, which revokes the old one, or a beacon", "tickets",
-          request=CredentialRequest, response=answers.CredentialAnswer, status=201,
+          request=CredentialRequest, example={"kind": "ticket"}, response=answers.CredentialAnswer, status=201,
           statuses=(400, 404, 409, 413, 415)),
     Route("DELETE", "/api/v1/credentials/{id}", Right.OPERATOR, revoke,
           "Revoke a ticket or beacon for good", "tickets", status=204, statuses=(404,)),

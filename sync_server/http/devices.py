@@ -276,6 +276,14 @@ def _adopted() -> ApiError:
     )
 
 
+_STATUS = {
+    "epoch": "a1b2c3d4e5f60718",
+    "head": 9,
+    "waiting": 0,
+    "clock": {"quality": "synced", "offsetMs": 12, "errorMs": 4},
+    "version": "0.1.0",
+}
+
 ROUTES = (
     Route("POST", "/api/v1/devices/enrol", Right.ANYONE, enrol,
           "Exchange a one-use code for a device's identity", "devices",
@@ -289,8 +297,8 @@ ROUTES = (
           request=UploadRequest, response=UploadAnswer, statuses=(400, 413, 415)),
     Route("POST", "/api/v1/sync/search", Right.DEVICE, search,
           "Look for a participant on behalf of the supervisor at the gate", "sync",
-          request=SearchRequest, response=SearchAnswer, statuses=(400, 413, 415)),
+          request=SearchRequest, example={"query": "5678"}, response=SearchAnswer, statuses=(400, 413, 415)),
     Route("POST", "/api/v1/sync/status", Right.DEVICE, status,
           "What a device says of itself, every 10 s", "sync",
-          request=StatusRequest, response=StatusAnswer, statuses=(400, 413, 415)),
+          request=StatusRequest, example=_STATUS, response=StatusAnswer, statuses=(400, 413, 415)),
 )  # fmt: skip

@@ -126,8 +126,8 @@ ROUTES = (
           response=answers.EventAnswer),
     Route("PATCH", "/api/v1/event", Right.OPERATOR, change,
           "Change the event; gates hear at once, those already scanned are judged again", "event",
-          request=EventPatch, response=answers.EventAnswer, statuses=(400, 413, 415)),
+          request=EventPatch, example={"venue": "Hall 2"}, response=answers.EventAnswer, statuses=(400, 413, 415)),
     Route("POST", "/api/v1/event/status", Right.OPERATOR, change_status,
           "Move the event through its life", "event",
-          request=StatusChange, response=answers.EventAnswer, statuses=(400, 413, 415, 422)),
+          request=StatusChange, example={"status": "live"}, response=answers.EventAnswer, statuses=(400, 413, 415, 422)),
 )  # fmt: skip

@@ -110,7 +110,9 @@ def _operation(
         operation["description"] = " ".join(route.handler.__doc__.split())
     if route.request is not None:
         schema = _FILE if route.request is bytes else schema_of[id(route.request)]
-        content = {route.request_type: {"schema": schema}}
+        content: dict[str, Any] = {route.request_type: {"schema": schema}}
+        if route.example is not None:
+            content[route.request_type]["example"] = route.example
         operation["requestBody"] = {"required": True, "content": content}
     elif route.request_type != JSON:
         operation["requestBody"] = {"required": True, "content": {route.request_type: {}}}

@@ -236,10 +236,12 @@ def _found(row: Mapping[str, Any] | None, participant_id: str) -> Mapping[str, A
     return row
 
 
+_SOMEBODY = {"name": "홍길동", "email": "gildong@example.com", "phone": "010-1234-5678"}
+
 ROUTES = (
     Route("POST", "/api/v1/participants", Right.OPERATOR, create,
           "Register one participant, with a ticket", "participants",
-          request=NewParticipant, response=answers.ParticipantAnswer, status=201,
+          request=NewParticipant, example=_SOMEBODY, response=answers.ParticipantAnswer, status=201,
           statuses=(400, 409, 413, 415)),
     Route("GET", "/api/v1/participants", Right.OPERATOR, list_all,
           "Participants by id; `q` looks in id, name, e-mail, phone, organization",
@@ -247,13 +249,14 @@ ROUTES = (
     Route("POST", "/api/v1/participants/import", Right.OPERATOR, import_file,
           "Import a CSV; good rows are kept when others are refused", "participants",
           query=ImportQuery, request=bytes, request_type="text/csv",
+          example="name,email\n홍길동,hong@example.com\n",
           response=answers.ImportAnswer, statuses=(400, 413, 415)),
     Route("GET", "/api/v1/participants/{id}", Right.OPERATOR, read,
           "One participant with their tickets and beacons", "participants",
           response=answers.ParticipantAnswer, statuses=(404,)),
     Route("PATCH", "/api/v1/participants/{id}", Right.OPERATOR, change,
           "Change a participant; what was scanned is judged again", "participants",
-          request=ParticipantPatch, response=answers.ParticipantAnswer,
+          request=ParticipantPatch, example={"group": "Press"}, response=answers.ParticipantAnswer,
           statuses=(400, 404, 409, 413, 415)),
     Route("DELETE", "/api/v1/participants/{id}", Right.OPERATOR, cancel,
           "Cancel a registration; the person stays known as cancelled", "participants",

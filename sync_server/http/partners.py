@@ -95,16 +95,18 @@ def _answered(answer: Answer) -> web.Response:
     )
 
 
+_RECORD = {"participantId": "P001", "gateId": "main-entrance", "method": "qr_scan"}
+
 ROUTES = (
     Route("POST", "/api/v1/attendance/record", Right.SERVICE, record,
           "Record one attendance by the event's rules, as of its timestamp", "attendance",
-          request=RecordRequest, response=answers.RecordAnswer, status=201,
+          request=RecordRequest, example=_RECORD, response=answers.RecordAnswer, status=201,
           statuses=(400, 404, 409, 413, 415)),
     Route("POST", "/api/v1/attendance/batch", Right.SERVICE, batch,
           "Record up to 1,000 attendances; one bad item never fails another", "attendance",
-          request=list[RecordRequest], response=answers.BatchAnswer, statuses=(400, 413, 415)),
+          request=list[RecordRequest], example=[_RECORD | {"participantId": "P002"}], response=answers.BatchAnswer, statuses=(400, 413, 415)),
     Route("POST", "/api/v1/tickets/verify", Right.SERVICE, verify,
           "Whose ticket this is and whether it would be admitted now; records nothing",
-          "attendance", request=VerifyRequest, response=answers.VerifyAnswer,
+          "attendance", request=VerifyRequest, example={"token": "TCF24-ABCD-1234-EFGH-JKMN7"}, response=answers.VerifyAnswer,
           statuses=(400, 413, 415)),
 )  # fmt: skip

@@ -114,6 +114,8 @@ def checked_limit(limit: int) -> int:
     return limit
 
 
+_WORD = {"action": "accept", "reason": "Lent the badge to nobody: both scans are hers"}
+
 ROUTES = (
     Route("GET", "/api/v1/attendance", Right.VIEWER, attendance,
           "Merged scans, newest arrival first", "attendance",
@@ -123,6 +125,6 @@ ROUTES = (
           query=ConflictsQuery, response=answers.Page[answers.ConflictItem], statuses=(400,)),
     Route("POST", "/api/v1/scans/{id}/resolution", Right.SUPERVISOR, resolve,
           "A supervisor's word on an admitted scan", "attendance",
-          request=ResolutionRequest, response=answers.ConflictItem,
+          request=ResolutionRequest, example=_WORD, response=answers.ConflictItem,
           statuses=(400, 404, 413, 415, 422)),
 )  # fmt: skip

@@ -111,6 +111,7 @@ class Route:
     statuses: tuple[int, ...] = ()
     request_type: str = JSON
     response_type: str = JSON
+    example: Any = None  # a body that is good as it stands, for who reads the document
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:

@@ -128,6 +128,9 @@ async def token(call: Call) -> web.StreamResponse:
     _slow_down(call, services.token_failures, address)
     if form.grant_type != "client_credentials":
         raise invalid("grant_type", "Only client_credentials is given.", "unsupported_grant_type")
+    asserts = form.client_assertion is not UNSET or form.client_assertion_type is not UNSET
+    if asserts and form.client_assertion_type != ASSERTION_TYPE:
+        raise invalid("client_assertion_type", f"It must be {ASSERTION_TYPE}.")
     try:
         if form.client_assertion is not UNSET:
             subject = await _device_subject(call, form)
@@ -146,8 +149,6 @@ async def token(call: Call) -> web.StreamResponse:
 
 async def _device_subject(call: Call, form: TokenForm) -> str:
     services, assertion = call.services, str(form.client_assertion)
-    if form.client_assertion_type != ASSERTION_TYPE:
-        raise invalid("client_assertion_type", f"It must be {ASSERTION_TYPE}.")
     device_id = claimed_device(assertion)
     device = await services.database.read(lambda conn: devices.find_device(conn, device_id))
     granted: Granted | None = None
@@ -238,7 +239,8 @@ def _invalid_client(message: str) -> ApiError:
 ROUTES = (
     Route("POST", "/api/v1/session", Right.ANYONE, sign_in,
           "Sign in: a cookie for the page, and a token that works as a bearer", "identity",
-          request=SignIn, response=SignedIn, status=201, statuses=(400, 401, 403, 413, 415)),
+          request=SignIn, response=SignedIn,
+          example={"name": "owner", "password": "correct horse battery"}, status=201, statuses=(400, 401, 403, 413, 415)),
     Route("GET", "/api/v1/session", Right.VIEWER, who_am_i,
           "Who is signed in", "identity", response=answers.WhoAmI),
     Route("DELETE", "/api/v1/session", Right.VIEWER, sign_out,

@@ -68,5 +68,9 @@ async def test_a_service_gets_a_token_with_its_key(server: Server) -> None:
         "POST", "/oauth/token", data={**form, "grant_type": "password"}
     )
     assert (status, answer["error"]["code"]) == (400, "unsupported_grant_type")
+    status, answer = await server.api(
+        "POST", "/oauth/token", data={**form, "client_assertion_type": "another"}
+    )
+    assert (status, answer["error"]["field"]) == (400, "client_assertion_type")
     status, _ = await server.api("POST", "/oauth/token", json=form)
     assert status == 415
