@@ -49,6 +49,7 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     heads = HeadWatch(asyncio.get_running_loop())
     database.on_commit(heads.notify)
     vault = Vault(keys.master)
+    past_share = config.past_attendance_percent / 100 or None
     return Services(
         database=database,
         backups=Backups(folder, database_url(folder, config), config),
@@ -60,10 +61,10 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
         event_id=event_id,
         heads=heads,
         feed=ChangesFeed(database, heads),
-        live=LiveHub(database, heads, system_clock.now_ms),
+        live=LiveHub(database, heads, system_clock.now_ms, past_share),
         now_ms=system_clock.now_ms,
         monotonic_s=system_clock.monotonic_s,
-        past_attendance_share=config.past_attendance_percent / 100 or None,
+        past_attendance_share=past_share,
     )
 
 

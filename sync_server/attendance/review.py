@@ -49,6 +49,46 @@ def list_conflicts(conn: Connection, asked: ScanFilter, *, open_only: bool) -> d
     return _page(conn, _filtered(asked).where(condition), asked, with_sides=True)
 
 
+def conflicts_mark(conn: Connection, open_max: int, decided_max: int) -> Any:
+    """Differs whenever `conflicts_now` would; cheap, whatever there is."""
+    scans = schema.scans
+    waiting = conn.execute(
+        select(scans.c.row_id, scans.c.verdict_kind, scans.c.against)
+        .where(scans.c.verdict == Verdict.CONFLICT.value)
+        .order_by(scans.c.row_id.desc())
+        .limit(open_max + 1)
+    )
+    decided = _last_decided(conn, decided_max)
+    how = select(scans.c.scan_id, scans.c.verdict, scans.c.verdict_kind, scans.c.against).where(
+        scans.c.scan_id.in_({row.scan_id for row in decided})
+    )
+    return (
+        [tuple(row) for row in waiting],
+        [tuple(row) for row in decided],
+        sorted(map(repr, conn.execute(how))),
+    )
+
+
+def conflicts_now(conn: Connection, open_max: int, decided_max: int) -> dict[str, Any]:
+    """The newest that wait for a word, and the last that were decided, newest first."""
+    asked = ScanFilter(limit=open_max)
+    waiting = list_conflicts(conn, asked, open_only=True)
+    words = _last_decided(conn, decided_max)
+    rows = _scans_by_id(conn, {word.scan_id for word in words})
+    ids = list(dict.fromkeys(word.scan_id for word in words if word.scan_id in rows))
+    decided = items_of(conn, [rows[scan_id] for scan_id in ids], with_sides=True)
+    return {"open": waiting["items"], "more": waiting["cursor"] is not None, "decided": decided}
+
+
+def _last_decided(conn: Connection, limit: int) -> Sequence[Row[str, str, str]]:
+    words = schema.resolutions
+    return conn.execute(
+        select(words.c.scan_id, words.c.resolution_id, words.c.action)
+        .order_by(words.c.at_ms.desc(), words.c.resolution_id.desc())
+        .limit(limit)
+    ).all()
+
+
 def get_scan(conn: Connection, scan_id: str) -> dict[str, Any] | None:
     """One scan as an item of `/conflicts`, or None."""
     row = conn.execute(select(schema.scans).where(schema.scans.c.scan_id == scan_id)).first()

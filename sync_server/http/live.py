@@ -9,11 +9,31 @@ from sync_server.http.authentication import check_same_origin
 from sync_server.http.errors import ApiError, busy
 from sync_server.http.routing import Call, Route
 from sync_server.identity.rights import Right
-from sync_server.stream.live_hub import Watcher
 
 HEARTBEAT_S = 20.0
-SEND_S_MAX = 10.0
 PROTOCOL = "gatesync.live"
+
+
+class SocketLine:
+    """A page's connection as the hub writes to it: the same bytes for all, past aiohttp's framing."""
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self._transport = transport
+        self.ended = asyncio.Event()
+
+    def write(self, packet: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(packet)
+
+    @property
+    def backlog_bytes(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def drop(self) -> None:
+        self._transport.abort()
+
+    def end(self) -> None:
+        self.ended.set()
 
 
 async def live(call: Call) -> web.StreamResponse:
@@ -25,33 +45,32 @@ async def live(call: Call) -> web.StreamResponse:
         check_same_origin(request)
     if hub.watching >= LIVE_SOCKETS_MAX or call.services.heads.closing:
         raise busy(f"{hub.watching} pages are watching already; try again later.")
+    # Not compressed: that would be work for each page apart.
     socket = web.WebSocketResponse(
-        heartbeat=HEARTBEAT_S, protocols=(PROTOCOL,), max_msg_size=1_024, timeout=1.0
-    )
+        heartbeat=HEARTBEAT_S, protocols=(PROTOCOL,), max_msg_size=1_024, timeout=1.0,
+        compress=False,
+    )  # fmt: skip
     await socket.prepare(request)
-    watcher = await hub.join()
+    transport = request.transport
+    if not isinstance(transport, asyncio.WriteTransport):  # gone already
+        return socket
+    line = SocketLine(transport)
     try:
+        await hub.join(line)
         async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(_send(socket, watcher))
+            ending = tasks.create_task(_end(socket, line))
             async for message in socket:  # nothing is expected; this hears the closing
                 if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
                     await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
-            sending.cancel()
+            ending.cancel()
     finally:
-        hub.leave(watcher)
+        hub.leave(line)
     return socket
 
 
-async def _send(socket: web.WebSocketResponse, watcher: Watcher) -> None:
-    try:
-        while not watcher.dropped and (frame := await watcher.frames.get()) is not None:
-            async with asyncio.timeout(SEND_S_MAX):
-                await socket.send_frame(frame, WSMsgType.TEXT)
-        code = WSCloseCode.TRY_AGAIN_LATER if watcher.dropped else WSCloseCode.GOING_AWAY
-        await socket.close(code=code)
-    except (TimeoutError, ConnectionError):
-        # Too slow, or gone: the page connects again and gets the whole picture.
-        await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, drain=False)
+async def _end(socket: web.WebSocketResponse, line: SocketLine) -> None:
+    await line.ended.wait()
+    await socket.close(code=WSCloseCode.GOING_AWAY)
 
 
 ROUTES = (

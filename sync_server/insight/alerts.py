@@ -16,7 +16,7 @@ from sync_server.storage.history import event_of
 from sync_server.storage.message_tables import alerts, deliveries
 from sync_server.stream import outbox, tail
 
-RAISED, CLEARED = "alert.raised", "alert.cleared"
+RAISED, CLEARED, ACKNOWLEDGED = "alert.raised", "alert.cleared", "alert.acknowledged"
 KEPT_MAX = 1_000  # cleared alerts that are kept; the oldest go first
 
 
@@ -83,8 +83,11 @@ def settle(conn: Connection, found: Mapping[Key, Alert], now_ms: int) -> list[di
 def acknowledge(conn: Connection, alert_id: int, who: str, now_ms: int) -> dict[str, Any] | None:
     """The alert, now known to a person; the first to say so stays named."""
     unsaid = (alerts.c.alert_id == alert_id) & alerts.c.acknowledged_by.is_(None)
-    conn.execute(update(alerts).where(unsaid).values(acknowledged_by=who, acknowledged_ms=now_ms))
+    first = update(alerts).where(unsaid).values(acknowledged_by=who, acknowledged_ms=now_ms)
+    said = conn.execute(first).rowcount > 0
     items = _items(conn, [alert_id])
+    if said:  # the other pages hear of it
+        outbox.emit(conn, [(ACKNOWLEDGED, item) for item in items], now_ms)
     return items[0] if items else None
 
 

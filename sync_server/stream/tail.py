@@ -39,7 +39,7 @@ def alerts_between(conn: Connection, after: int, before: int) -> list[OutboxRow]
         .where(
             box.c.outbox_id > after,
             box.c.outbox_id < before,
-            box.c.type.in_(("alert.raised", "alert.cleared")),
+            box.c.type.in_(("alert.raised", "alert.cleared", "alert.acknowledged")),
         )
         .order_by(box.c.outbox_id)
     )
@@ -101,6 +101,8 @@ def _state(row: Any, generation: str, head: int, now_ms: int) -> dict[str, Any]:
         "contiguousThrough": row.contiguous_through,
         "clock": said.get("clock"),
         "readers": said.get("readers"),
+        "power": said.get("power"),
+        "freeBytes": (said.get("disk") or {}).get("freeBytes"),
         "troubles": (said.get("disk") or {}).get("troubles", []),
     }
 
@@ -123,6 +125,13 @@ def quarantined_scans(conn: Connection) -> dict[str, int]:
         .group_by(scans.c.device_id)
     )
     return {row[0]: row[1] for row in rows}
+
+
+def waiting_devices(conn: Connection) -> list[str]:
+    """Devices that an operator must decide on: adopted ones, and those in quarantine."""
+    devices = schema.devices
+    adopted = select(devices.c.device_id).where(devices.c.state == "adopted")
+    return sorted({*conn.execute(adopted).scalars(), *quarantined_scans(conn)})
 
 
 def all_devices(conn: Connection, now_ms: int) -> list[dict[str, Any]]:

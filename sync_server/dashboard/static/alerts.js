@@ -12,6 +12,9 @@ export const onAlertFrame = {
   "alert.raised"(alert) {
     standing.set(alert.id, alert);
   },
+  "alert.acknowledged"(alert) {
+    standing.set(alert.id, alert);
+  },
   "alert.cleared"(alert) {
     standing.delete(alert.id);
   },

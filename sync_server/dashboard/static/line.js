@@ -1,7 +1,7 @@
 // The line to the server: the session, and a WebSocket that comes back by itself. The first frames
 // of each connection carry the whole picture, so nothing needs to be asked for besides.
 const RETRY_MS = [500, 1000, 2000, 4000, 5000];
-const SILENCE_MS = 15_000; // gates are told every 5 s
+const SILENCE_MS = 15_000; // figures are told at least every 5 s
 
 export async function whoAmI() {
   const answer = await fetch("/api/v1/session");

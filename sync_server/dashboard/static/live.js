@@ -10,7 +10,6 @@ import words from "./words.live.js";
 learn(words);
 
 const SCANS_MAX = 20;
-const GATE_SILENT_MS = 20_000; // told every 5 s; one that is no longer told has gone
 const byId = (id) => document.getElementById(id);
 
 const facts = {
@@ -37,10 +36,11 @@ const onFrame = {
   },
   "gate.status"(data) {
     const key = `${data.gateId}/${data.deviceId ?? ""}`;
-    facts.sync.set(key, { ...data, heardAt: Date.now() });
-    for (const [other, { heardAt }] of facts.sync) {
-      if (Date.now() - heardAt > GATE_SILENT_MS) facts.sync.delete(other);
-    }
+    facts.sync.set(key, data);
+  },
+  "gates.known"({ gates }) {
+    const known = new Set(gates.map(({ gateId, deviceId }) => `${gateId}/${deviceId ?? ""}`));
+    for (const key of facts.sync.keys()) if (!known.has(key)) facts.sync.delete(key);
   },
   "scan.merged"(data) {
     const at = facts.scans.findIndex(({ scanId }) => scanId === data.scanId);

@@ -1,15 +1,13 @@
-"""Figures as API §3.7 writes them, and a watcher that does not keep up."""
+"""Figures as API §3.7 writes them."""
 
 from typing import Any
 
 from sqlalchemy import update
 
-from shared.limits import LIVE_QUEUE_FRAMES_MAX
 from sync_server import system_clock
 from sync_server.insight import outlook, stats
 from sync_server.storage.database import Database
 from sync_server.storage.schema import events
-from sync_server.stream.live_hub import Watcher
 from tests.sync_server.builders import START_MS, scan_entry, upload
 from tests.sync_server.http.conftest import Server
 
@@ -93,10 +91,3 @@ async def test_cancelled_participants_are_not_in_the_total(server: Server) -> No
     _, overall = await server.api("GET", "/stats/overall", key=server.keys["viewer"])
     assert overall["totalParticipants"] == 4
     assert system_clock.now_ms() > START_MS
-
-
-def test_p12_a_watcher_that_does_not_keep_up_is_dropped() -> None:
-    watcher = Watcher()
-    assert all(watcher.push(b"x") for _ in range(LIVE_QUEUE_FRAMES_MAX))
-    assert not watcher.push(b"x")
-    assert watcher.dropped
