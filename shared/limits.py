@@ -29,6 +29,17 @@ UNREADABLE_RECORDED_PER_MINUTE_MAX = 10
 
 # Registration
 IMPORT_ROWS_REPORTED_MAX = 1_000
+IMPORT_PREVIEW_ROWS = 10
+IMPORT_AT_ONCE_BYTES_MAX = 2 * 1024 * 1024  # a larger file is a job
+WORKBOOK_WEIGHT = 6  # a workbook is about so many times shorter than its CSV
+IMPORT_UPLOAD_S_MAX = 900
+IMPORT_UNDO_AT_ONCE_ROWS_MAX = 5_000  # a larger import is undone by a job
+IMPORT_JOBS_WAITING_MAX = 20
+IMPORT_ROWS_PUT_OFF_MAX = 50_000  # tried again when a list is through
+IMPORTS_UNDOABLE_ROWS_MAX = 2_000_000  # former values kept, of the newest imports
+REFUSED_FILES_MAX = 50  # of the newest imports
+SHEET_MEMORY_BYTES_MAX = 2 * 1024 * 1024 * 1024  # of the process that reads a workbook
+SHEET_CPU_S_MAX = 120
 NAME_CHARS_MAX = 200
 FIELD_CHARS_MAX = 500
 

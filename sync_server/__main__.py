@@ -47,12 +47,12 @@ def _run(given: list[str]) -> int:
 
 def _find(name: str) -> Callable[..., int]:
     """Commands are imported when they run: `verify` needs no web server."""
-    from sync_server.commands import access, backup, init, participants, serve
+    from sync_server.commands import access, backup, imports, init, participants, serve
 
     commands: dict[str, Callable[..., int]] = {
         "serve": serve.run,
         "init": init.run,
-        "import": participants.run_import,
+        "import": imports.run_import,
         "import-beacons": participants.run_import_beacons,
         "tickets": participants.run_tickets,
         "enrol": access.run_enrol,

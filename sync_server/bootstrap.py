@@ -23,6 +23,8 @@ from sync_server.identity.keys import load_keys
 from sync_server.identity.tokens import AccessTokens
 from sync_server.insight.alert_rules import Thresholds
 from sync_server.privacy.vault import Vault
+from sync_server.registration.import_desk import ImportDesk
+from sync_server.registration.import_jobs import ImportJobs
 from sync_server.registration.search_marks import SearchMarks
 from sync_server.storage import schema
 from sync_server.storage.database import Database
@@ -50,12 +52,15 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     database.on_commit(heads.notify)
     vault = Vault(keys.master)
     past_share = config.past_attendance_percent / 100 or None
+    desk = ImportDesk(database, vault, keys, folder.imports, system_clock.now_ms)
     return Services(
         database=database,
         backups=Backups(folder, database_url(folder, config), config),
         keys=keys,
         tokens=AccessTokens(keys, event_id),
         vault=vault,
+        desk=desk,
+        import_jobs=ImportJobs(desk),
         badges=BadgeTable(vault, keys.digest),
         beacon_horizon_ms=config.beacon_horizon_hours * 3_600_000,
         event_id=event_id,
@@ -100,6 +105,7 @@ async def listening(
     `services.base_url` names the address. UsageError: the port is taken.
     """
     services = make_services(database, folder, config)
+    await services.import_jobs.begin()
     runner = Runner(make_app(services, all_routes()))
     await runner.setup()
     try:
@@ -111,7 +117,8 @@ async def listening(
         await stream.begin()
         watch = AlertWatch(database, thresholds(config), services.now_ms)
         marks = SearchMarks(database, services.vault, services.keys.digest)
-        parts = (services.live, stream, watch, services.backups, marks)
+        jobs = services.import_jobs
+        parts = (services.live, stream, watch, services.backups, jobs, marks)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(part.run()) for part in parts]
             try:

@@ -5,6 +5,7 @@ progress, and answers JSON. One table serves the control socket and the commands
 """
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,19 +13,21 @@ from sqlalchemy import Connection
 
 from shared import wire
 from shared.errors import UsageError
+from shared.limits import LIST_ITEMS_DEFAULT
 from sync_server import system_clock
 from sync_server.backups import back_up
 from sync_server.deployment import Deployment
 from sync_server.identity import devices, services
 from sync_server.identity.enrolment_codes import enrolment_url, make_code
 from sync_server.identity.people import create_owner
+from sync_server.registration import import_store
 from sync_server.registration.beacon_import import import_beacons
-from sync_server.registration.csv_reader import CsvReader
 from sync_server.registration.event_store import check_same_event
-from sync_server.registration.importer import Importer, Options
+from sync_server.registration.import_desk import ImportDesk, NotUndoableError, Request
 from sync_server.registration.tickets import ticket_rows
 
 Progress = Callable[[int], None]
+_REFUSED_ROWS = 20_000  # a piece
 Operation = Callable[[Deployment, Mapping[str, Any], BinaryIO, Progress], Any]
 
 
@@ -38,19 +41,65 @@ def run_operation(
     return OPERATIONS[name](deployment, parameters, body, progress)
 
 
+def _desk(deployment: Deployment) -> ImportDesk:
+    return ImportDesk(
+        deployment.database,
+        deployment.vault,
+        deployment.keys,
+        deployment.folder.imports,
+        system_clock.now_ms,
+    )
+
+
 def _import(
     deployment: Deployment, parameters: Mapping[str, Any], body: BinaryIO, progress: Progress
 ) -> Any:
-    source = str(parameters["source"])
-    reader = CsvReader(body, source, parameters.get("mapping"))
-    options = Options(
-        dry_run=bool(parameters.get("dryRun")), reinstate=bool(parameters.get("reinstate"))
+    request = Request(
+        source=str(parameters["source"]),
+        mapping=parameters.get("mapping") or {},
+        sheet=parameters.get("sheet"),
+        dry_run=bool(parameters.get("dryRun")),
+        reinstate=bool(parameters.get("reinstate")),
     )
-    importer = Importer(
-        deployment.database, deployment.vault, deployment.keys, options, system_clock.now_ms
-    )
-    result = importer.run(reader, source, progress)
-    return {"result": result, "ignored": reader.ignored, "encoding": reader.encoding}
+    result = _desk(deployment).run(body, request, progress)
+    return {"result": result, "ignored": result["ignored"]}
+
+
+def _import_refused(
+    deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    """A piece of the refused rows' CSV, from row `from` on; empty at its end."""
+    lines = _desk(deployment).refused_csv(str(parameters["importId"]), parameters["language"])
+    start = int(parameters["from"])
+    try:
+        piece = b"".join(islice(lines, start, start + _REFUSED_ROWS))
+    except LookupError:
+        return {"text": "", "rows": 0}
+    return {"text": piece.decode(), "rows": _REFUSED_ROWS}
+
+
+def _undo_import(
+    deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, progress: Progress
+) -> Any:
+    desk, import_id = _desk(deployment), str(parameters["importId"])
+    try:
+        if parameters.get("dryRun"):
+            return desk.effect(import_id)
+        return desk.undo(import_id, progress)
+    except LookupError as error:
+        raise UsageError(f"there is no import {import_id}; --list names them") from error
+    except NotUndoableError as error:
+        raise UsageError(str(error)) from error
+
+
+def _imports(
+    deployment: Deployment, _parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    def job(conn: Connection) -> list[dict[str, Any]]:
+        rows, _ = import_store.newest(conn, None, LIST_ITEMS_DEFAULT)
+        return [import_store.as_json(conn, row) for row in rows]
+
+    return deployment.database.read_now(job)
 
 
 def _import_beacons(
@@ -137,6 +186,9 @@ def _init(
 
 OPERATIONS: dict[str, Operation] = {
     "import": _import,
+    "imports": _imports,
+    "import-refused": _import_refused,
+    "undo-import": _undo_import,
     "import-beacons": _import_beacons,
     "tickets": _tickets,
     "enrol": _enrol,

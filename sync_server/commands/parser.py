@@ -40,14 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     init.add_argument("--password-stdin", action="store_true", help="read the owner's password")
     init.add_argument("--keys", type=Path, metavar="FOLDER", help="an earlier server's keys")
 
-    imported = command("import", "import participants from a CSV")
-    imported.add_argument("file", metavar="FILE.csv", help="- reads standard input")
-    imported.add_argument("--json", action="store_true", help="print the result as JSON")
-    imported.add_argument("--dry-run", action="store_true", help="say what would happen")
-    imported.add_argument("--reinstate", action="store_true",
-                          help="let rows lift blocked and cancelled")  # fmt: skip
-    imported.add_argument("--map", action="append", default=[], metavar="HEADING=FIELD",
-                          help="a column with another heading; may be repeated")  # fmt: skip
+    _take_import(command("import", "import participants from a CSV or a workbook; undo an import"))
 
     badges = command("import-beacons", "give participants the beacons of a CSV")
     badges.add_argument("file", metavar="FILE.csv", help="- reads standard input")
@@ -82,3 +75,29 @@ def make_parser() -> argparse.ArgumentParser:
     verify = command("verify", "check that what is stored follows from the scans")
     verify.add_argument("--json", action="store_true")
     return parser
+
+
+def _take_import(imported: argparse.ArgumentParser) -> None:
+    what = imported.add_mutually_exclusive_group(required=True)
+    what.add_argument("file", metavar="FILE.csv", nargs="?", help="- reads standard input")
+    what.add_argument(
+        "--undo",
+        metavar="IMPORT_ID",
+        help="take a whole import back; with --dry-run only say what that does",
+    )
+    what.add_argument("--list", action="store_true", help="name the last imports")  # fmt: skip
+    imported.add_argument("--json", action="store_true", help="print the result as JSON")
+    imported.add_argument("--sheet", metavar="NAME", help="of a workbook; else its first")
+    imported.add_argument(
+        "--refused",
+        type=Path,
+        metavar="FILE.csv",
+        help="write the refused rows there, with a column that says why",
+    )
+    imported.add_argument("--language", choices=["en", "ko"], default="en",
+                          help="of that column")  # fmt: skip
+    imported.add_argument("--dry-run", action="store_true", help="say what would happen")
+    imported.add_argument("--reinstate", action="store_true",
+                          help="let rows lift blocked and cancelled")  # fmt: skip
+    imported.add_argument("--map", action="append", default=[], metavar="HEADING=FIELD",
+                          help="a column with another heading (no FIELD: not used); may be repeated")  # fmt: skip

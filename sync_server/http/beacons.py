@@ -1,8 +1,8 @@
 """Beacons: gates fetch rotating ids, operators pair badges and import lists of them."""
 
 import asyncio
-import tempfile
-from typing import Annotated, Any, BinaryIO, cast
+import contextlib
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -17,8 +17,8 @@ from sync_server.http.credentials import checked_beacon, stored_beacon
 from sync_server.http.devices import ndjson_response, refuse_revoked
 from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.forms import ChangesCursor, Time
-from sync_server.http.participants import receive_file
 from sync_server.http.routing import NDJSON, Call, Query, Route, json_response, no_content
+from sync_server.http.upload import receive_file, spooled
 from sync_server.identity.rights import Right
 from sync_server.registration.beacon_import import import_beacons
 from sync_server.registration.beacons import Beacon, BeaconBody
@@ -174,14 +174,13 @@ async def cancel(call: Call) -> web.StreamResponse:
 
 async def import_list(call: Call) -> web.StreamResponse:
     services = call.services
-    with tempfile.SpooledTemporaryFile(_FORM_BYTES) as file:
-        source = await receive_file(call.request, file)
-        file.seek(0)
+    with contextlib.closing(spooled()) as file:
+        upload = await receive_file(call.request, file)
         try:
             result = await asyncio.to_thread(
                 import_beacons,
-                cast(BinaryIO, file),
-                source,
+                upload.stream,
+                upload.source,
                 services.database,
                 services.vault,
                 services.keys,

@@ -58,7 +58,7 @@ def document(routes: Iterable[Route], server_url: str) -> dict[str, Any]:
     kinds = [
         kind
         for route in routes
-        for kind in (route.query, route.request, route.response)
+        for kind in (route.query, route.request, route.response, route.accepted)
         if kind is not None
     ]
     found, components = msgspec.json.schema_components(
@@ -131,7 +131,11 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     if _takes_a_body(route):
         errors |= {408}
     refused = {"$ref": "#/components/schemas/Error"}
-    return {str(route.status): good} | {
+    goods = {str(route.status): good}
+    if route.accepted is not None:
+        content = {JSON: {"schema": schema_of[id(route.accepted)]}}
+        goods["202"] = {"description": "A job, for a large one", "content": content}
+    return goods | {
         str(status): {
             "description": _ERRORS[status],
             **({"headers": _HEADERS[status]} if status in _HEADERS else {}),

@@ -1,29 +1,23 @@
-"""Participants: registered, changed, cancelled, listed, imported (API §2)."""
+"""Participants: registered, changed, cancelled, listed (API §2); lists of them: `imports`."""
 
-import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from typing import IO, Annotated, Any, BinaryIO, Literal, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 from sqlalchemy import Connection
 
 from shared import wire
-from shared.errors import UsageError
-from shared.limits import IMPORT_BYTES_MAX, LIST_ITEMS_DEFAULT
+from shared.limits import LIST_ITEMS_DEFAULT
 from shared.model import ParticipantStatus
 from sync_server.http import answers
-from sync_server.http.encoding import encoding_of
-from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.errors import ApiError, not_found
 from sync_server.http.forms import ItemsAtMost
 from sync_server.http.review import checked_limit
 from sync_server.http.routing import Call, Query, Route, json_response, no_content
 from sync_server.identity.rights import Right
 from sync_server.registration import participants
-from sync_server.registration.csv_reader import CsvReader
 from sync_server.registration.event_store import load_event
-from sync_server.registration.importer import Importer, Options
 from sync_server.registration.participants import Filter, Registrar, RegistrationRefusedError
 
 Unset = msgspec.UnsetType
@@ -72,11 +66,6 @@ class ListQuery(Query):
     group: str | None = None
     cursor: str | None = None
     limit: ItemsAtMost = LIST_ITEMS_DEFAULT
-
-
-class ImportQuery(Query):
-    dry_run: bool = False
-    reinstate: bool = False
 
 
 async def create(call: Call) -> web.StreamResponse:
@@ -133,60 +122,6 @@ async def list_all(call: Call) -> web.StreamResponse:
         return {"items": items, "cursor": cursor}
 
     return json_response(await call.services.database.read(job))
-
-
-async def import_file(call: Call) -> web.StreamResponse:
-    """Takes a CSV as the body, or as the first file of a multipart form."""
-    query: ImportQuery = call.query
-    services = call.services
-    options = Options(dry_run=query.dry_run, reinstate=query.reinstate)
-    importer = Importer(services.database, services.vault, services.keys, options, services.now_ms)
-    if encoding_of(call.request) is not None:
-        raise ApiError(415, "unsupported_encoding", "Send the file as it is, not compressed.")
-    with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
-        source = await receive_file(call.request, file)
-        file.seek(0)
-
-        def work() -> dict[str, Any]:
-            return importer.run(CsvReader(cast(BinaryIO, file), source), source)
-
-        try:
-            return json_response(await asyncio.to_thread(work))
-        except UsageError as error:
-            raise invalid(None, str(error), "unreadable_file") from error
-
-
-async def receive_file(request: web.Request, file: IO[bytes]) -> str:
-    """Store the upload; returns what to call it."""
-    if request.content_type == "multipart/form-data":
-        try:
-            async for part in await request.multipart():
-                if isinstance(part, BodyPartReader) and part.filename is not None:
-                    await _store(_pieces(part), file)
-                    return part.filename
-        except ValueError as error:  # aiohttp's word for a form without its boundary
-            raise invalid(None, "The body is not a whole form.", "malformed_body") from error
-        raise invalid(None, "The form holds no file: send the CSV as one of its parts.")
-    if request.content_type not in {"text/csv", "text/plain", "application/octet-stream"}:
-        raise ApiError(
-            415, "unsupported_media_type", "Send the file as text/csv or multipart/form-data."
-        )
-    await _store(request.content.iter_chunked(65_536), file)
-    return "the uploaded file"
-
-
-async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while piece := await part.read_chunk(65_536):
-        yield bytes(piece)
-
-
-async def _store(pieces: AsyncIterator[bytes], file: IO[bytes]) -> None:
-    size = 0
-    async for piece in pieces:
-        size += len(piece)
-        if size > IMPORT_BYTES_MAX:
-            raise ApiError(413, "too_large", f"At most {IMPORT_BYTES_MAX} bytes are taken.")
-        file.write(piece)
 
 
 async def _registered(call: Call, job: Any) -> dict[str, Any]:
@@ -246,11 +181,6 @@ ROUTES = (
     Route("GET", "/api/v1/participants", Right.OPERATOR, list_all,
           "Participants by id; `q` looks in id, name, e-mail, phone, organization",
           "participants", query=ListQuery, response=answers.Page[answers.ParticipantItem], statuses=(400,)),
-    Route("POST", "/api/v1/participants/import", Right.OPERATOR, import_file,
-          "Import a CSV; good rows are kept when others are refused", "participants",
-          query=ImportQuery, request=bytes, request_type="text/csv",
-          example="name,email\n홍길동,hong@example.com\n",
-          response=answers.ImportAnswer, statuses=(400, 413, 415)),
     Route("GET", "/api/v1/participants/{id}", Right.OPERATOR, read,
           "One participant with their tickets and beacons", "participants",
           response=answers.ParticipantAnswer, statuses=(404,)),

@@ -11,6 +11,7 @@ from sync_server.http import (
     fleet,
     gates,
     health,
+    imports,
     live,
     openapi,
     operators,
@@ -35,6 +36,7 @@ def all_routes() -> tuple[Route, ...]:
         *fleet.ROUTES,
         *gates.ROUTES,
         *operators.ROUTES,
+        *imports.ROUTES,  # before `/participants/{id}`
         *participants.ROUTES,
         *credentials.ROUTES,
         *beacons.ROUTES,

@@ -95,7 +95,7 @@ class Route:
     """`statuses` are the errors that may come beside 400, 401, 403, 405, 408, 429, 500 and 503.
 
     `request` and `response` are the forms of the bodies: the document tells them, and every test
-    that calls a route holds them.
+    that calls a route holds them. `accepted` is that of a 202, where work goes on after the answer.
     """
 
     method: str
@@ -109,6 +109,7 @@ class Route:
     response: Any = None
     status: int = 200
     statuses: tuple[int, ...] = ()
+    accepted: Any = None
     request_type: str = JSON
     response_type: str = JSON
     example: Any = None  # a body that is good as it stands, for who reads the document

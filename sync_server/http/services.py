@@ -17,6 +17,8 @@ from sync_server.identity.throttle import Throttle
 from sync_server.identity.tokens import AccessTokens
 from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
+from sync_server.registration.import_desk import ImportDesk
+from sync_server.registration.import_jobs import ImportJobs
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
 from sync_server.sync.badge_table import BadgeTable
@@ -40,6 +42,8 @@ class Services:
     feed: ChangesFeed
     live: LiveHub
     badges: BadgeTable
+    desk: ImportDesk
+    import_jobs: ImportJobs
     now_ms: Callable[[], int]
     monotonic_s: Callable[[], float]
     listening_url: str = ""

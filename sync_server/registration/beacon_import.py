@@ -30,7 +30,7 @@ from sync_server.registration.beacons import (
     read_beacon,
 )
 from sync_server.registration.csv_reader import PREFIX_BYTES, detect_encoding
-from sync_server.registration.headings import plain
+from sync_server.registration.plain import plain
 
 CHUNK_ROWS = 200
 _PERSON = "participantId"

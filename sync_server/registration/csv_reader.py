@@ -1,19 +1,20 @@
-"""Rows from a CSV as people really send them: any usual encoding, delimiter and column order.
+"""Rows from a CSV as people really send them: any usual encoding and delimiter.
 
-A stream goes in and records come out one at a time, so a file of any length needs little memory.
-A file that is no participants' list is a UsageError; a bad line is a record that says so (P6).
+A stream goes in and rows come out one at a time, so a file of any length needs little memory.
+A file that is no list is a UsageError; a bad line is a row that says so (P6).
 """
 
 import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from shared.errors import UsageError
-from sync_server.registration.headings import map_headings, recognised
+from sync_server.registration.headings import recognised
+from sync_server.registration.quality import Fault
+from sync_server.registration.rows import HEADING_ROWS_MAX, Knows, Row, heading_place, malformed
 
 PREFIX_BYTES = 1 << 20  # what the encoding is judged by
 RECORD_LINES_MAX = 100  # a quote that is never closed must not swallow the file
@@ -45,84 +46,84 @@ def _mark_bad(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("gatesync.mark", _mark_bad)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One row: `line` is its first physical line, from 1; `problem` says why it has no cells."""
-
-    line: int
-    cells: Mapping[str, str] = field(default_factory=dict)
-    problem: str | None = None
-
-
-class CsvReader:
-    """Iterate for the records. `ignored` names the columns nobody asked for."""
+class CsvRows:
+    """Iterate for the rows below the headings (`registration.rows.Rows`)."""
 
     def __init__(
-        self,
-        stream: BinaryIO,
-        source: str = "the file",
-        mapping: Mapping[str, str] | None = None,
+        self, stream: BinaryIO, source: str = "the file", knows: Knows = recognised
     ) -> None:
         self.source = source
-        prefix = _read_up_to(stream, PREFIX_BYTES)
+        prefix = read_up_to(stream, PREFIX_BYTES)
         self.encoding = detect_encoding(prefix, source)
         text = io.TextIOWrapper(
-            io.BufferedReader(_Chained(prefix, stream)),
+            chained(prefix, stream),
             encoding=self.encoding,
             errors="gatesync.mark",
             newline="",
         )
         self._lines = _Lines(text)
-        self.delimiter, names = self._read_headings()
-        self._columns, self.ignored = map_headings(names, mapping or {}, source)
-        self._width = len(names)
+        self.delimiter, self.headings = self._read_headings(knows)
+        self._width = len(self.headings)
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[Row]:
         while True:
             line = self._lines.number + 1
             cells = self._next_cells()
             if cells is None:
                 return
-            if isinstance(cells, str):
-                yield Record(line, problem=cells)
+            if isinstance(cells, Fault):
+                yield Row(line, [], cells)
             elif any(cell.strip() for cell in cells):
-                yield self._record(line, cells)
+                yield self._checked(line, cells)
 
-    def _record(self, line: int, cells: list[str]) -> Record:
-        if any(_BAD in cell for cell in cells):
-            return Record(line, problem=f"The row has bytes that are not {_named(self.encoding)}.")
-        if any("\x00" in cell for cell in cells):
-            return Record(line, problem="The row has NUL bytes, so it is damaged.")
+    def close(self) -> None:
+        """The stream is its owner's."""
+
+    def _checked(self, line: int, cells: list[str]) -> Row:
+        problem = None
         extra = cells[self._width :]
-        if len(cells) < self._width or any(cell.strip() for cell in extra):
-            return Record(
-                line, problem=f"The row has {len(cells)} cells, the headings are {self._width}."
+        if any(_BAD in cell for cell in cells):
+            named = _named(self.encoding)
+            problem = malformed(
+                f"The row has bytes that are not {named}.",
+                f"{named}(으)로 읽을 수 없는 글자가 있습니다.",
             )
-        return Record(line, {name: cells[place] for place, name in self._columns.items()})
+            cells = [cell.replace(_BAD, "\ufffd") for cell in cells]
+        elif any("\x00" in cell for cell in cells):
+            problem = malformed(
+                "The row has NUL bytes, so it is damaged.", "NUL 글자가 있어 손상된 행입니다."
+            )
+        elif len(cells) < self._width or any(cell.strip() for cell in extra):
+            problem = malformed(
+                f"The row has {len(cells)} cells, the headings are {self._width}.",
+                f"칸이 {len(cells)}개인데 제목은 {self._width}개입니다.",
+            )
+        return Row(line, cells, problem)
 
-    def _read_headings(self) -> tuple[str, list[str]]:
+    def _read_headings(self, knows: Knows) -> tuple[str, list[str]]:
         delimiters = ",;\t"
-        while True:
-            text = self._lines.next_line()
-            if text is None:
-                raise UsageError(f"{self.source} is empty; a CSV with headings is needed")
+        first: list[str] = []  # lines from which the headings are chosen
+        while len(first) < HEADING_ROWS_MAX and (text := self._lines.next_line()) is not None:
             chosen = _SEPARATOR_LINE.match(text)
             if chosen and self._lines.number == 1:
                 delimiters = chosen[1]
-            elif text.strip(" \t\r\n,;\ufeff"):
-                break
-        self._lines.push_back([text])
-        best: tuple[int, str, list[str]] = (-1, ",", [])
-        for delimiter in delimiters:
-            cells = _split(text, delimiter)
-            score = sum(recognised(cell) for cell in cells)
-            if score > best[0]:
-                best = (score, delimiter, cells)
-        cells_or_problem = self._next_cells(best[1])
-        names = cells_or_problem if isinstance(cells_or_problem, list) else best[2]
-        return best[1], [name.replace(_BAD, "\ufffd") for name in names]
+            elif first or text.strip(" \t\r\n,;\ufeff"):
+                first.append(text)
+        if not first:
+            raise UsageError(f"{self.source} is empty; a CSV with headings is needed")
+        # By the most known words; of delimiters that do as well, the one that stands there.
+        scores = {
+            delimiter: max(sum(map(knows, _split(text, delimiter))) for text in first)
+            for delimiter in delimiters
+        }
+        delimiter = max(delimiters, key=lambda one: (scores[one], first[0].count(one)))
+        place = heading_place([_split(text, delimiter) for text in first], knows)
+        self._lines.push_back(first[place:])
+        found = self._next_cells(delimiter)
+        names = found if isinstance(found, list) else _split(first[place], delimiter)
+        return delimiter, [name.replace(_BAD, "\ufffd") for name in names]
 
-    def _next_cells(self, delimiter: str | None = None) -> list[str] | str | None:
+    def _next_cells(self, delimiter: str | None = None) -> list[str] | Fault | None:
         """The next record's cells, or what is wrong with it, or None at the end."""
         delimiter = delimiter or self.delimiter
         first = self._lines.next_line()
@@ -131,16 +132,22 @@ class CsvReader:
         if '"' not in first:
             return first.rstrip("\r\n").split(delimiter)
         if len(first) > RECORD_CHARS_MAX:
-            return f"The row is longer than {RECORD_CHARS_MAX} characters."
+            return malformed(
+                f"The row is longer than {RECORD_CHARS_MAX} characters.",
+                f"행이 {RECORD_CHARS_MAX}자를 넘습니다.",
+            )
         feed = _Feed(first, self._lines)
         try:
             cells = next(csv.reader(feed, delimiter=delimiter))
         except csv.Error as error:
             self._lines.push_back(feed.taken[1:])
-            return f"The row can't be read: {error}."
+            return malformed(f"The row can't be read: {error}.", "행을 읽을 수 없습니다.")
         if feed.exhausted:
             self._lines.push_back(feed.taken[1:])
-            return "The row has a quotation mark that is never closed."
+            return malformed(
+                "The row has a quotation mark that is never closed.",
+                "닫히지 않은 따옴표가 있습니다.",
+            )
         return cells
 
 
@@ -215,7 +222,11 @@ class _Chained(io.RawIOBase):
         return len(data)
 
 
-def _read_up_to(stream: BinaryIO, size: int) -> bytes:
+def chained(prefix: bytes, rest: BinaryIO) -> io.BufferedReader:
+    return io.BufferedReader(_Chained(prefix, rest))
+
+
+def read_up_to(stream: BinaryIO, size: int) -> bytes:
     parts: list[bytes] = []
     while size > 0 and (part := stream.read(size)):
         parts.append(part)

@@ -1,9 +1,13 @@
-"""Which column of a participants' list is which: English and Korean headings, or a mapping."""
+"""Which column of a participants' list is which: English and Korean headings, the headings of other
+programs' exports, or what the user says.
+"""
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from shared.errors import UsageError
+from sync_server.registration.exports import Export
+from sync_server.registration.plain import plain
 
 # Field → headings it is known by; the first is the one to prefer where several stand in a file.
 HEADINGS: dict[str, tuple[str, ...]] = {
@@ -12,7 +16,8 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "name": ("name", "full name", "participant name", "이름", "성명", "참가자명", "참가자 이름"),
     "email": ("email", "e-mail", "email address", "mail", "이메일", "이메일 주소", "전자우편",
               "메일"),
-    "phone": ("phone", "phone number", "mobile", "mobile phone", "telephone", "tel", "전화번호",
+    "phone": ("phone", "phone number", "mobile", "mobile phone", "telephone", "tel",
+              "cell phone", "cell", "mobile number", "contact number", "전화번호", "휴대폰 번호",
               "휴대폰", "휴대폰번호", "휴대전화", "핸드폰", "연락처", "전화"),
     "organization": ("organization", "organisation", "company", "affiliation", "소속", "회사",
                      "회사명", "기관", "소속기관", "단체"),
@@ -24,18 +29,25 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "status": ("status", "상태", "등록상태"),
     "code": ("code", "ticket code", "ticket", "코드", "티켓코드", "티켓"),
 }  # fmt: skip
-REQUIRED = ("name", "email")
-
-
-def plain(heading: str) -> str:
-    """A heading without case, spaces, marks and invisible characters."""
-    text = unicodedata.normalize("NFKC", heading).casefold()
-    return "".join(letter for letter in text if letter.isalnum())
+# What a field is put together from where its own column is missing or its cell is empty.
+PARTS: dict[str, tuple[str, ...]] = {
+    "firstName": ("first name", "given name", "forename", "이름(명)", "명"),
+    "lastName": ("last name", "surname", "family name", "성", "성씨"),
+    "buyerName": ("buyer name", "구매자 이름", "구매자명", "주문자명"),
+    "buyerEmail": ("buyer email", "buyer e-mail", "purchaser email", "구매자 이메일",
+                   "주문자 이메일"),
+}  # fmt: skip
+FIELDS = (*HEADINGS, *PARTS)
+_REQUIRED = {  # field → what may stand for it
+    "name": {"name", "firstName", "lastName", "buyerName"},
+    "email": {"email", "buyerEmail"},
+}
+_GIVEN_NAMES = {"이름", "name"}  # beside a column of family names this is the given name
 
 
 _FIELD_OF = {
     plain(heading): (name, rank)
-    for name, headings in HEADINGS.items()
+    for name, headings in (HEADINGS | PARTS).items()
     for rank, heading in enumerate(headings)
 }
 
@@ -44,48 +56,95 @@ def recognised(heading: str) -> bool:
     return plain(heading) in _FIELD_OF
 
 
+class Columns(NamedTuple):
+    """Which places give a field, the first that is not empty; `ignored` are the other headings.
+
+    `missing` are fields that a list of people must have.
+    """
+
+    places: dict[str, tuple[int, ...]]
+    ignored: list[str]
+    missing: list[str]
+
+    def field_at(self, place: int) -> str | None:
+        return next((field for field, found in self.places.items() if place in found), None)
+
+
 def map_headings(
-    names: Sequence[str], mapping: Mapping[str, str], source: str
-) -> tuple[dict[int, str], list[str]]:
-    """(place → field, headings that are ignored). `mapping` is heading → field, from the user."""
-    wanted = _check_mapping(names, mapping)
+    names: Sequence[str],
+    mapping: Mapping[str, str | None],
+    source: str,
+    export: Export | None = None,
+) -> Columns:
+    """`mapping` is heading → field, from the user; None says that the column is not used."""
+    said = _check_mapping(names, mapping, source)
+    keys = [plain(name) for name in names]
+    places: dict[str, tuple[int, ...]] = {}
+    for place, key in enumerate(keys):
+        field = said.get(key)
+        if field is not None:
+            if field in places:
+                other, name = names[places[field][0]].strip(), names[place].strip()
+                raise UsageError(
+                    f"{source}: the columns “{other}” and “{name}” both are {field}; choose one"
+                )
+            places[field] = (place,)
+    free = [(place, key) for place, key in enumerate(keys) if key and key not in said]
+    guessed = _of_export(free, export) if export else _guessed(free, names, source)
+    for field, found in guessed.items():
+        places.setdefault(field, found)
+    used = {place for found in places.values() for place in found}
+    ignored = [name.strip() for place, name in enumerate(names) if place not in used]
+    missing = [field for field, stand_ins in _REQUIRED.items() if not stand_ins & places.keys()]
+    return Columns(places, [name for name in ignored if name], missing)
+
+
+def _of_export(free: Sequence[tuple[int, str]], export: Export) -> dict[str, tuple[int, ...]]:
+    """By the export's own table; of several columns for one field the earlier come first."""
+    found: dict[str, tuple[int, ...]] = {}
+    for key, field in export.columns.items():
+        these = tuple(place for place, name in free if name == key)
+        if these:
+            found[field] = found.get(field, ()) + these
+    return found
+
+
+def _guessed(
+    free: Sequence[tuple[int, str]], names: Sequence[str], source: str
+) -> dict[str, tuple[int, ...]]:
     best: dict[str, tuple[int, int]] = {}  # field → (rank, place)
-    for place, name in enumerate(names):
-        key = plain(name)
-        if key in wanted:
-            field, rank = wanted[key], -1
-        elif key in _FIELD_OF:
-            field, rank = _FIELD_OF[key]
-        else:
+    split = any(_FIELD_OF.get(key, ("", 0))[0] == "lastName" for _, key in free)
+    for place, key in free:
+        if key not in _FIELD_OF:
             continue
+        field, rank = _FIELD_OF[key]
+        if split and key in _GIVEN_NAMES:
+            field = "firstName"
         if field in best and best[field][0] == rank:
             raise UsageError(
-                f"{source} has two columns “{name.strip()}”; remove or rename one of them"
+                f"{source} has two columns “{names[place].strip()}”; remove or rename one of them"
             )
         if field not in best or rank < best[field][0]:
             best[field] = (rank, place)
-    missing = [field for field in REQUIRED if field not in best]
-    if missing:
-        raise UsageError(_missing(missing, names, source))
-    columns = {place: field for field, (_, place) in best.items()}
-    ignored = [name.strip() for place, name in enumerate(names) if place not in columns]
-    return columns, [name for name in ignored if name]
+    return {field: (place,) for field, (_, place) in best.items()}
 
 
-def _check_mapping(names: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]:
+def _check_mapping(
+    names: Iterable[str], mapping: Mapping[str, str | None], source: str
+) -> dict[str, str | None]:
     present = {plain(name) for name in names}
     for heading, field in mapping.items():
-        if field not in HEADINGS:
-            raise UsageError(f"--map: there is no field {field!r}; one of {', '.join(HEADINGS)}")
-        if plain(heading) not in present:
-            raise UsageError(f"--map: the file has no column {heading!r}")
+        if field is not None and field not in FIELDS:
+            raise UsageError(f"the mapping names a field {field!r}; there are {', '.join(FIELDS)}")
+        if not plain(heading) or plain(heading) not in present:
+            raise UsageError(f"the mapping names a column {heading!r} that {source} does not have")
     return {plain(heading): field for heading, field in mapping.items()}
 
 
-def _missing(missing: Sequence[str], names: Sequence[str], source: str) -> str:
+def explain_missing(missing: Sequence[str], names: Sequence[str], source: str) -> str:
     words = {"name": "name (이름)", "email": "email (이메일)"}
     found = ", ".join(name.strip()[:30] for name in names[:8] if name.isprintable()) or "none"
     return (
         f"{source} has no column {' and no column '.join(words[name] for name in missing)} "
-        f"in its first line (found: {found[:200]}); add the heading or use --map HEADING=FIELD"
+        f"among its headings (found: {found[:200]}); add the heading or use --map HEADING=FIELD"
     )

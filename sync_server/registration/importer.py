@@ -6,25 +6,28 @@ between the two.
 """
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
-from shared.limits import IMPORT_ROWS_REPORTED_MAX
-from shared.model import Event
+from shared.limits import IMPORT_ROWS_PUT_OFF_MAX, IMPORT_ROWS_REPORTED_MAX
+from shared.model import CredentialStatus, Event
 from sync_server.attendance import merge_store
 from sync_server.identity.keys import ServerKeys
 from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
-from sync_server.registration.csv_reader import Record
+from sync_server.registration import import_store
 from sync_server.registration.event_store import load_event
+from sync_server.registration.list_reader import Record
 from sync_server.registration.planning import Outcome, Patience, Plan, Planner
 from sync_server.registration.quality import CleanRow, Fault, Rules, clean
+from sync_server.registration.refusals import RefusedRows
 from sync_server.registration.tickets import Issuer
 from sync_server.storage import revisions, schema
+from sync_server.storage.chunks import mappings_in
 from sync_server.storage.history import record_change
 
 CHUNK_ROWS = 1_000
@@ -40,7 +43,7 @@ class Options:
 
 
 class Importer:
-    """One import. `now_ms` is asked once a transaction."""
+    """One import. `now_ms` is asked once a transaction; `kept`, if set, takes refused rows whole."""
 
     def __init__(
         self,
@@ -49,15 +52,21 @@ class Importer:
         keys: ServerKeys,
         options: Options,
         now_ms: Callable[[], int],
+        *,
+        import_id: str | None = None,
     ) -> None:
+        self.import_id = import_id or str(uuid.uuid4())
+        self.kept: RefusedRows | None = None
         self._database = database
         self._vault = vault
         self._keys = keys
         self._options = options
         self._now_ms = now_ms
+        self._source = ""
         self._counts = {outcome.value: 0 for outcome in Outcome}
         self._refused: list[dict[str, Any]] = []
         self._put_off: list[tuple[int, CleanRow]] = []
+        self._open: dict[int, Record] = {}  # rows without an answer yet, by line
 
     def run(
         self,
@@ -66,10 +75,10 @@ class Importer:
         progress: Callable[[int], None] = lambda _rows: None,
     ) -> dict[str, Any]:
         """Read everything and answer as API §3.2; blocks, so not for an event loop's thread."""
+        self._source = source
         event = self._database.read_now(load_event)
         rules = Rules.of(event)
-        import_id = str(uuid.uuid4())
-        planner = Planner(event, self._vault, import_id, reinstate=self._options.reinstate)
+        planner = Planner(event, self._vault, self.import_id, reinstate=self._options.reinstate)
         rows = iter(records)
         done = 0
         while chunk := list(islice(rows, CHUNK_ROWS)):
@@ -78,33 +87,35 @@ class Importer:
             progress(done)
         self._take_put_off(planner, event)
         self._refused.sort(key=lambda row: int(row["line"]))
-        result = {**self._counts, "importId": import_id, "rows": self._refused}
-        if not self._options.dry_run and self._counts["created"] + self._counts["updated"]:
-            now_ms = self._now_ms()
-            self._database.write_now(
-                lambda conn: conn.execute(
-                    insert(schema.imports).values(
-                        import_id=import_id, at_ms=now_ms, source=source, result=result
-                    )
-                )
+        result = {**self._counts, "importId": self.import_id}
+        if not self._options.dry_run:
+            self._database.write_now(lambda conn: self._finish(conn, result))
+        return {**result, "rows": self._refused}
+
+    def _finish(self, conn: Connection, result: dict[str, Any]) -> None:
+        if import_store.find(conn, self.import_id) is not None:
+            import_store.set_state(
+                conn, self.import_id, "done", result=result, finished_ms=self._now_ms()
             )
-        return result
+            import_store.prune(conn)
 
     def _take(self, chunk: list[Record], rules: Rules, planner: Planner, event: Event) -> None:
         good: list[tuple[int, CleanRow]] = []
-        refused: list[tuple[int, list[Fault]]] = []
+        refused: list[tuple[int, Sequence[Fault]]] = []
         for record in chunk:
-            if record.problem is not None:
-                fault = Fault("", "malformed_row", record.problem)
-                refused.append((record.line, [fault]))
-                continue
-            judged = clean(record.cells, rules)
-            if isinstance(judged, CleanRow):
-                good.append((record.line, judged))
-            else:
+            self._open[record.line] = record
+            judged = [record.problem] if record.problem else clean(record.cells, rules)
+            if not isinstance(judged, CleanRow):
                 refused.append((record.line, judged))
+            elif record.last and len(self._put_off) < IMPORT_ROWS_PUT_OFF_MAX:
+                self._put_off.append((record.line, judged))
+            else:
+                good.append((record.line, judged))
         self._report(refused)
-        self._put_off += self._save(good, planner, event, Patience.FULL)
+        full = len(self._put_off) >= IMPORT_ROWS_PUT_OFF_MAX
+        self._put_off += self._save(good, planner, event, Patience.NONE if full else Patience.FULL)
+        waiting = {line for line, _ in self._put_off}
+        self._open = {line: self._open[line] for line in waiting}
 
     def _take_put_off(self, planner: Planner, event: Event) -> None:
         """Try rows that were put off again, as long as that helps any, then answer the rest."""
@@ -132,6 +143,8 @@ class Importer:
             plan = planner.plan(conn, good, issuer, now_ms, patience)
             if not self._options.dry_run:
                 write_plan(conn, plan, now_ms)
+                if import_store.remember(conn, self.import_id, plan, now_ms):
+                    import_store.begin(conn, self.import_id, self._source, now_ms)
             return plan
 
         run = self._database.read_now if self._options.dry_run else self._database.write_now
@@ -142,9 +155,11 @@ class Importer:
         self._report(plan.refused)
         return plan.put_off
 
-    def _report(self, refused: list[tuple[int, list[Fault]]]) -> None:
+    def _report(self, refused: Sequence[tuple[int, Sequence[Fault]]]) -> None:
         self._counts[Outcome.REFUSED.value] += len(refused)
         for line, faults in sorted(refused, key=lambda pair: pair[0]):
+            if self.kept is not None:
+                self.kept.add(self._open[line], faults)
             if len(self._refused) < IMPORT_ROWS_REPORTED_MAX:
                 errors = [fault.as_json() for fault in faults]
                 self._refused.append({"line": line, "outcome": "refused", "errors": errors})
@@ -160,10 +175,20 @@ def write_plan(conn: Connection, plan: Plan, now_ms: int) -> None:
         revisions.upsert_many(conn, schema.credentials, plan.credentials)
     for before, after in plan.changes:
         record_change(conn, "participant", after["participant_id"], before, after, now_ms)
+    _renew(conn, plan.renewed, now_ms)
     touched = {after["participant_id"] for _, after in plan.changes}
-    digests = [row["digest"] for row in plan.credentials]
+    digests = [row["digest"] for row in plan.credentials] + plan.renewed
     # A row that appears may be whom an earlier scan meant (DESIGN §4.2).
     if plan.created and conn.execute(select(schema.scans.c.row_id).limit(1)).first():
         touched |= plan.created
     if touched or (digests and conn.execute(select(schema.scans.c.row_id).limit(1)).first()):
         merge_store.refold(conn, touched, now_ms, digests=digests)
+
+
+def _renew(conn: Connection, digests: Sequence[str], now_ms: int) -> None:
+    """Tickets that undoing an import revoked, and that a list carries over again."""
+    tickets = schema.credentials
+    for row in list(mappings_in(conn, select(tickets), tickets.c.digest, digests)):
+        after = {**row, "status": CredentialStatus.ACTIVE.value}
+        if revisions.upsert(conn, tickets, after):
+            record_change(conn, "credential", row["credential_id"], row, after, now_ms)

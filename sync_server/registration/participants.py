@@ -58,11 +58,13 @@ class Registrar:
         participant_id = cells.get("id", "").strip()
         if participant_id and find_participant(conn, participant_id) is not None:
             message = f"There is a participant with the id {participant_id} already."
-            raise RegistrationRefusedError([Fault("id", "duplicate_id", message)])
+            korean = f"아이디 {participant_id}을(를) 쓰는 참가자가 이미 있습니다."
+            raise RegistrationRefusedError([Fault("id", "duplicate_id", message, korean)])
         email = cells.get("email", "").strip()
         if email and self._holder(conn, email):
             message = f"“{email}” is registered already."
-            raise RegistrationRefusedError([Fault("email", "duplicate_email", message)])
+            korean = f"“{email}”은(는) 이미 등록되어 있습니다."
+            raise RegistrationRefusedError([Fault("email", "duplicate_email", message, korean)])
         return self._save(conn, cells, {})
 
     def change(

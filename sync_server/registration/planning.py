@@ -22,6 +22,7 @@ from sync_server.registration.quality import EMAIL_MISSING, NAME_MISSING, CleanR
 from sync_server.registration.tickets import Issuer
 from sync_server.storage import schema
 from sync_server.storage.chunks import mappings_in
+from sync_server.storage.import_tables import import_rows
 
 Row = Mapping[str, Any]
 DERIVED_ID_CHARS = 20
@@ -30,7 +31,7 @@ _OPEN = ("organization", "region", "group", "language")
 
 
 # Stands for "another id has this e-mail now" until the row's last try.
-_HELD = Fault("email", "duplicate_email", "Another id has this e-mail.")
+_HELD = Fault("email", "duplicate_email", "Another id has this e-mail.", "")
 
 
 class Outcome(Enum):
@@ -64,6 +65,8 @@ class Plan:
     credentials: list[dict[str, Any]] = field(default_factory=list)
     changes: list[tuple[Row, Row]] = field(default_factory=list)
     created: set[str] = field(default_factory=set)
+    befores: dict[str, Row] = field(default_factory=dict)  # of participants who were there
+    renewed: list[str] = field(default_factory=list)  # digests of tickets that are good again
     put_off: list[tuple[int, CleanRow]] = field(default_factory=list)
 
 
@@ -74,6 +77,7 @@ class _Known:
     by_id: dict[str, Row]
     by_email: dict[str, Row]
     owner_of_digest: dict[str, str]
+    taken_back: set[str]  # cancelled by undoing an import, and untouched since
 
 
 class Planner:
@@ -139,7 +143,8 @@ class Planner:
     def _held_fault(self, row: CleanRow, known: _Known) -> Fault:
         holder = known.by_email[self._vault.email_key(row.email or "")]
         message = f"“{row.email}” is registered under the id {holder['participant_id']}."
-        return Fault("email", "duplicate_email", message)
+        korean = f"“{row.email}”은(는) 아이디 {holder['participant_id']}(으)로 등록되어 있습니다."
+        return Fault("email", "duplicate_email", message, korean)
 
     def _known(
         self, conn: Connection, rows: Sequence[tuple[int, CleanRow]], issuer: Issuer
@@ -162,7 +167,12 @@ class Planner:
             row["digest"]: row["participant_id"]
             for row in mappings_in(conn, statement, tickets.c.digest, digests)
         }
-        return _Known(by_id, by_email, owners)
+        cancelled = {
+            row["participant_id"]: row["updated_ms"]
+            for row in (*by_id.values(), *by_email.values())
+            if row["status"] == ParticipantStatus.CANCELLED.value
+        }
+        return _Known(by_id, by_email, owners, _taken_back(conn, cancelled))
 
     def derived_id(self, email: str) -> str:
         """The same from event and e-mail on any server (DESIGN §5)."""
@@ -217,10 +227,12 @@ class Planner:
     ) -> Fault | None:
         if email_key is not None and email and _mark(email_key) in self._seen["email"]:
             message = f"“{email}” stands in an earlier row of this list; the first row counts."
-            return Fault("email", "duplicate_email", message)
+            korean = f"“{email}”이(가) 이 목록의 다른 행에 있습니다. 먼저 나온 행을 씁니다."
+            return Fault("email", "duplicate_email", message, korean)
         if _mark(participant_id) in self._seen["id"]:
             message = f"The id {participant_id} stands in an earlier row; the first row counts."
-            return Fault("id", "duplicate_id", message)
+            korean = f"아이디 {participant_id}이(가) 다른 행에 있습니다. 먼저 나온 행을 씁니다."
+            return Fault("id", "duplicate_id", message, korean)
         return None
 
     def _foreign_code(self, digest: str | None, participant_id: str, known: _Known) -> Fault | None:
@@ -229,7 +241,8 @@ class Planner:
         owner = known.owner_of_digest.get(digest, participant_id)
         if owner != participant_id or _mark(digest) in self._seen["code"]:
             message = "This code is another participant's ticket; a ticket never changes hands."
-            return Fault("code", "invalid_code", message)
+            korean = "다른 참가자의 티켓 코드입니다. 티켓은 주인을 바꿀 수 없습니다."
+            return Fault("code", "invalid_code", message, korean)
         return None
 
     def _create(
@@ -281,6 +294,12 @@ class Planner:
         new_ticket = row.letters is not None and (
             issuer.digest(row.letters) not in known.owner_of_digest
         )
+        back = (
+            before["participant_id"] in known.taken_back
+            and row.status is not ParticipantStatus.CANCELLED
+        )
+        if back:
+            after["status"] = (row.status or ParticipantStatus.REGISTERED).value
         differs = any(value != before[name] for name, value in after.items())
         if differs:
             after |= {"import_id": self._import_id, "updated_ms": now_ms}
@@ -294,6 +313,16 @@ class Planner:
                 plan.changes.append((before, after))
         if new_ticket and row.letters is not None:
             plan.credentials.append(issuer.carried(after, row.letters))
+        elif back and row.letters is not None:
+            plan.renewed.append(issuer.digest(row.letters))
+        elif back:
+            plan.credentials.append(issuer.issue(after))
+        if differs or new_ticket:
+            plan.befores[before["participant_id"]] = before
+        if back:  # as good as new: undoing this import takes them back again
+            plan.created.add(before["participant_id"])
+            plan.outcomes.append(Outcome.CREATED)
+            return
         plan.outcomes.append(Outcome.UPDATED if differs or new_ticket else Outcome.UNCHANGED)
 
     def _merged(self, before: Row, row: CleanRow, digest_key: bytes) -> dict[str, Any]:
@@ -315,6 +344,17 @@ class Planner:
             after["status"] = row.status.value
         after["find"] = find_of(after, self._vault, digest_key)
         return after
+
+
+def _taken_back(conn: Connection, cancelled: Mapping[str, int]) -> set[str]:
+    """Those of (participant id → updated_ms) whom undoing an import cancelled."""
+    rows = import_rows
+    statement = select(rows.c.participant_id, rows.c.undone_ms).where(rows.c.created)
+    return {
+        row["participant_id"]
+        for row in mappings_in(conn, statement, rows.c.participant_id, list(cancelled))
+        if row["undone_ms"] == cancelled[row["participant_id"]]
+    }
 
 
 def find_of(row: Row, vault: Vault, digest_key: bytes) -> str:

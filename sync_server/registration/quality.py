@@ -27,7 +27,10 @@ _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*")  # as ja, de-informal
 _DATE = re.compile(
     r"(\d{4})\s*(?:([-./])\s*(\d{1,2})\s*\2\s*(\d{1,2})\s*\.?|(\d{2})(\d{2})"
     r"|년\s*(\d{1,2})\s*월\s*(\d{1,2})\s*일)"
+    r"(?:[ T]00:00(?::00(?:\.0+)?)?)?"  # a date cell that a program wrote as a moment
 )
+_NUMBER_CELL = re.compile(r"(\d{7,15})\.0+")  # a number's cell, as some programs write it
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
 _STATUS_WORDS = {
     "registered": ParticipantStatus.REGISTERED, "등록": ParticipantStatus.REGISTERED,
     "등록됨": ParticipantStatus.REGISTERED, "등록완료": ParticipantStatus.REGISTERED,
@@ -41,14 +44,22 @@ _STATUS_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a row is refused: the field, the code of API §3.2 and a sentence for a person."""
+    """Why a row is refused: the field, the code of API §3.2, a sentence for a person in English
+    and in Korean.
+    """
 
     field: str
     code: str
     message: str
+    korean: str
 
     def as_json(self) -> dict[str, str]:
-        return {"field": self.field, "code": self.code, "message": self.message}
+        return {
+            "field": self.field,
+            "code": self.code,
+            "message": self.message,
+            "messageKo": self.korean,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +94,10 @@ class CleanRow:
     letters: str | None = None  # of a ticket that is already out
 
 
-NAME_MISSING = Fault("name", "name_too_short", "The name is empty.")
-EMAIL_MISSING = Fault("email", "invalid_email", "The e-mail address is empty.")
+NAME_MISSING = Fault("name", "name_too_short", "The name is empty.", "이름이 비어 있습니다.")
+EMAIL_MISSING = Fault(
+    "email", "invalid_email", "The e-mail address is empty.", "이메일이 비어 있습니다."
+)
 
 
 def tidy(text: str) -> str:
@@ -108,7 +121,8 @@ def clean(cells: Mapping[str, str], rules: Rules) -> CleanRow | list[Fault]:
         longest = {"name": NAME_CHARS_MAX, "id": ID_CHARS_MAX}.get(name, FIELD_CHARS_MAX)
         if len(text) > longest:
             message = f"The {name} is longer than {longest} characters."
-            faults.append(Fault(name, "malformed_row", message))
+            korean = f"{name} 값이 {longest}자를 넘습니다."
+            faults.append(Fault(name, "malformed_row", message, korean))
     if faults:
         return faults
 
@@ -125,7 +139,10 @@ def clean(cells: Mapping[str, str], rules: Rules) -> CleanRow | list[Fault]:
 
 def _name(text: str, _row: Mapping[str, str], _rules: Rules) -> str | Fault:
     if len(text) < NAME_CHARS_MIN:
-        return Fault("name", "name_too_short", f"The name “{text}” is shorter than 2 characters.")
+        message = f"The name “{text}” is shorter than 2 characters."
+        return Fault(
+            "name", "name_too_short", message, f"이름 “{text}”이(가) 두 글자보다 짧습니다."
+        )
     return text
 
 
@@ -136,7 +153,9 @@ def _email(text: str, _row: Mapping[str, str], _rules: Rules) -> str | Fault:
             text, check_deliverability=False, test_environment=True
         )
     except email_validator.EmailNotValidError as error:
-        return Fault("email", "invalid_email", f"“{text}” is not an e-mail address: {error}")
+        message = f"“{text}” is not an e-mail address: {error}"
+        korean = f"“{text}”은(는) 올바른 이메일 주소가 아닙니다."
+        return Fault("email", "invalid_email", message, korean)
     return found.normalized.lower()
 
 
@@ -144,13 +163,24 @@ def _phone(text: str, row: Mapping[str, str], rules: Rules) -> str | Fault:
     region = row.get("region", "").upper()
     if region not in phonenumbers.SUPPORTED_REGIONS:
         region = rules.default_region  # “Seoul” says nothing about the numbering plan
+    if _SHORTENED.fullmatch(text):
+        message = (
+            f"“{text}” is a phone number that a spreadsheet has shortened: its digits are lost."
+        )
+        korean = f"“{text}”: 스프레드시트가 전화번호를 줄여 써서 숫자를 알 수 없습니다."
+        return Fault("phone", "invalid_phone", message, korean)
+    text = _NUMBER_CELL.sub(r"\1", text)
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
-        return Fault("phone", "invalid_phone", f"“{text}” is not a phone number.")
+        korean = f"“{text}”은(는) 전화번호가 아닙니다."
+        return Fault("phone", "invalid_phone", f"“{text}” is not a phone number.", korean)
     if not phonenumbers.is_valid_number(number):
         message = f"“{text}” is not a phone number of {region}; others need + and a country code."
-        return Fault("phone", "invalid_phone", message)
+        korean = (
+            f"“{text}”은(는) {region} 전화번호가 아닙니다. 다른 나라 번호는 +와 국가 번호를 쓰세요."
+        )
+        return Fault("phone", "invalid_phone", message, korean)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -161,15 +191,18 @@ def _birth_date(text: str, _row: Mapping[str, str], rules: Rules) -> str | Fault
         born = date(parts[0], parts[1], parts[2])
     except (IndexError, ValueError):
         message = f"“{text}” is not a date; write it as 2001-02-03."
-        return Fault("birthDate", "invalid_birth_date", message)
+        korean = f"“{text}”은(는) 날짜가 아닙니다. 2001-02-03처럼 쓰세요."
+        return Fault("birthDate", "invalid_birth_date", message, korean)
     if born.year < _BIRTH_YEAR_MIN or born > rules.start:
         message = f"“{text}” can't be the birth date of a participant."
-        return Fault("birthDate", "invalid_birth_date", message)
+        korean = f"“{text}”은(는) 참가자의 생년월일일 수 없습니다."
+        return Fault("birthDate", "invalid_birth_date", message, korean)
     had_birthday = (rules.start.month, rules.start.day) >= (born.month, born.day)
     age = rules.start.year - born.year - (not had_birthday)
     if age < AGE_YEARS_MIN:
         message = f"The participant is {age} when the event starts; {AGE_YEARS_MIN} is the minimum."
-        return Fault("birthDate", "too_young", message)
+        korean = f"행사가 시작될 때 만 {age}세입니다. 만 {AGE_YEARS_MIN}세부터 참가할 수 있습니다."
+        return Fault("birthDate", "too_young", message, korean)
     return born.isoformat()
 
 
@@ -181,7 +214,8 @@ def _status(text: str, _row: Mapping[str, str], _rules: Rules) -> ParticipantSta
     status = _STATUS_WORDS.get(text.casefold().replace(" ", ""))
     if status is None:
         message = f"“{text}” is not a status; use registered, blocked or cancelled."
-        return Fault("status", "unknown_status", message)
+        korean = f"“{text}”은(는) 상태가 아닙니다. 등록, 차단, 취소 가운데 하나를 쓰세요."
+        return Fault("status", "unknown_status", message, korean)
     return status
 
 
@@ -189,10 +223,12 @@ def _code(text: str, _row: Mapping[str, str], rules: Rules) -> str | Fault:
     found = credentials.parse(text)
     if isinstance(found, credentials.Fault):
         message = f"“{text[:60]}” is not a ticket code, or it was mistyped."
-        return Fault("code", "invalid_code", message)
+        korean = f"“{text[:60]}”은(는) 티켓 코드가 아니거나 잘못 입력되었습니다."
+        return Fault("code", "invalid_code", message, korean)
     if found.tag not in {None, rules.tag}:
         message = f"“{text[:60]}” is a ticket of the event {found.tag}, not of {rules.tag}."
-        return Fault("code", "invalid_code", message)
+        korean = f"“{text[:60]}”은(는) {rules.tag}이(가) 아니라 {found.tag} 행사의 티켓입니다."
+        return Fault("code", "invalid_code", message, korean)
     return found.letters
 
 
@@ -206,7 +242,8 @@ def _language(text: str, _row: Mapping[str, str], _rules: Rules) -> str | Fault 
     named = _LANGUAGE_WORDS.get(plain) or _LANGUAGE_WORDS.get(plain.partition("-")[0])
     if named is None and not _LANGUAGE_TAG.fullmatch(plain):
         message = f"“{text[:60]}” is not a language; use ko or en."
-        return Fault("language", "unknown_language", message)
+        korean = f"“{text[:60]}”은(는) 언어가 아닙니다. ko 또는 en을 쓰세요."
+        return Fault("language", "unknown_language", message, korean)
     return named
 
 

@@ -48,5 +48,10 @@ class DataFolder:
         return (self.server_key, self.digest_key, self.master_key)
 
     @property
+    def imports(self) -> Path:
+        """Uploads while they are read, and the rows that imports refused."""
+        return self.path / "imports"
+
+    @property
     def last_backup(self) -> Path:
         return self.path / "last-backup.json"

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from sync_server.storage import figure_tables
+from sync_server.storage import import_tables as _import_tables  # noqa: F401 - belong to it
 from sync_server.storage import message_tables as _message_tables  # noqa: F401 - belong to it too
 from sync_server.storage.metadata import metadata
 
@@ -355,15 +356,6 @@ dated_changes = Table(
     Column("value", JSON, nullable=False),
 )
 Index("dated_changes_by_subject", dated_changes.c.subject, dated_changes.c.subject_id)
-
-imports = Table(
-    "imports",
-    metadata,
-    Column("import_id", String(36), primary_key=True),
-    Column("at_ms", BigInteger, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("result", JSON, nullable=False),
-)
 
 answered_requests = Table(  # idempotency of attendance/record (API §3.3)
     "answered_requests",

@@ -138,7 +138,7 @@ def test_import_answers_each_refused_row(data: Path, sheet: Path, capsys) -> Non
     capsys.readouterr()
     assert main(["import", "--data", str(data), str(sheet), "--json"]) == 3
     result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"created", "updated", "unchanged", "refused", "importId", "rows"}
+    assert set(result) >= {"created", "updated", "unchanged", "refused", "importId", "rows"}
     assert (result["created"], result["refused"]) == (2, 1)
     assert result["rows"][0]["line"] == 3
     assert main(["import", "--data", str(data), str(sheet), "--json"]) == 3

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from sync_server.deployment import Deployment, opened
 from sync_server.identity.key_files import make_keys
 from sync_server.identity.keys import load_keys
-from sync_server.registration.csv_reader import CsvReader
 from sync_server.registration.event_file import EventBody, EventFile, event_of, gate_of
 from sync_server.registration.event_store import create_event
 from sync_server.registration.importer import Importer, Options
+from sync_server.registration.list_reader import open_list
 from sync_server.storage import schema
 from sync_server.storage.chunks import mappings
 from sync_server.storage.database import Database
@@ -50,7 +50,9 @@ def import_text(
 ) -> dict[str, Any]:
     data = text.encode() if isinstance(text, str) else text
     importer = Importer(made.database, made.vault, made.keys, Options(**options), lambda: now_ms)
-    return importer.run(CsvReader(io.BytesIO(data), "list.csv"), "list.csv")
+    with open_list(io.BytesIO(data), "list.csv") as reader:
+        reader.check()
+        return importer.run(reader, "list.csv")
 
 
 def counts(result: Mapping[str, Any]) -> tuple[int, int, int, int]:

@@ -6,14 +6,17 @@ import zipfile
 import pytest
 
 from shared.errors import UsageError
-from sync_server.registration.csv_reader import RECORD_LINES_MAX, CsvReader
+from sync_server.registration.csv_reader import RECORD_LINES_MAX
+from sync_server.registration.list_reader import open_list
 
 KOREAN = "이름;이메일;전화번호\r\n홍길동;hong@example.com;010-1234-5678\r\n"
 NAMES = [{"name": "홍길동", "email": "hong@example.com", "phone": "010-1234-5678"}]
 
 
 def read(data: bytes, **options):
-    return list(CsvReader(io.BytesIO(data), "list.csv", **options))
+    with open_list(io.BytesIO(data), "list.csv", **options) as reader:
+        reader.check()
+        return list(reader)
 
 
 def cells(data: bytes):
@@ -35,7 +38,7 @@ def test_what_excel_writes() -> None:
 
 def test_any_column_order_case_and_spaces() -> None:
     data = b" E-Mail , Shoe size,FULL NAME,Birth_Date\na@b.kr,44,Ann Lee,2001-01-01\n"
-    reader = CsvReader(io.BytesIO(data))
+    reader = open_list(io.BytesIO(data))
     assert [dict(record.cells) for record in reader] == [
         {"name": "Ann Lee", "email": "a@b.kr", "birthDate": "2001-01-01"}
     ]

@@ -1,13 +1,13 @@
 """Participants language.
 
-Expand: programs of 0007 go on working on it.
+Expand: programs of 0008 go on working on it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:
