@@ -22,6 +22,12 @@ class RefusedRow(Form):
     errors: list[ImportFault]
 
 
+class KeptRow(RefusedRow):
+    """A refused row with its own cells."""
+
+    cells: list[str]
+
+
 class Understood(Form, kw_only=True):
     """How a file was understood. `ignored` are columns that nothing was made of."""
 

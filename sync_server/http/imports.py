@@ -20,10 +20,12 @@ from sync_server.http.answers_imports import (
     ImportAccepted,
     ImportedAnswer,
     ImportItem,
+    KeptRow,
     PreviewAnswer,
     UndoAnswer,
 )
 from sync_server.http.errors import ApiError, invalid, not_found
+from sync_server.http.forms import ItemsAtMost, RowCursor
 from sync_server.http.review import checked_limit
 from sync_server.http.routing import Call, Query, Route, decoded, json_response
 from sync_server.http.upload import Upload, receive_file, spooled
@@ -55,7 +57,12 @@ class ImportQuery(FileQuery):
 
 class ImportsQuery(Query):
     cursor: str | None = None
-    limit: int = LIST_ITEMS_DEFAULT
+    limit: ItemsAtMost = LIST_ITEMS_DEFAULT
+
+
+class RefusedRowsQuery(Query):
+    cursor: RowCursor | None = None
+    limit: ItemsAtMost = LIST_ITEMS_DEFAULT
 
 
 class RefusedQuery(Query):
@@ -74,15 +81,13 @@ async def import_file(call: Call) -> web.StreamResponse:
         file = spooled(services.desk.folder)
         stack.callback(file.close)
         upload = await receive_file(call.request, file)
-        request = _request(query, upload, dry_run=query.dry_run)
+        request = _request(call, upload, dry_run=query.dry_run)
         if not query.job and _weight(upload) <= IMPORT_AT_ONCE_BYTES_MAX:
             desk = services.desk
             return json_response(await _read(lambda: desk.run(upload.stream, request)))
         await _read(lambda: services.desk.check(upload.stream, request))
         upload.file.seek(0)
-        import_id = await services.import_jobs.start_import(
-            upload.file, upload.size, request, call.person.name
-        )
+        import_id = await services.import_jobs.start_import(upload.file, upload.size, request)
         stack.pop_all()  # the job closes the file
     job = await _told(call, import_id)
     return json_response({"job": job | {"url": f"/api/v1/participants/imports/{import_id}"}}, 202)
@@ -93,7 +98,7 @@ async def preview(call: Call) -> web.StreamResponse:
     desk = call.services.desk
     with contextlib.closing(spooled(desk.folder)) as file:
         upload = await receive_file(call.request, file)
-        request = _request(call.query, upload, dry_run=True)
+        request = _request(call, upload, dry_run=True)
         return json_response(await _read(lambda: desk.preview(upload.stream, request)))
 
 
@@ -112,6 +117,29 @@ async def read(call: Call) -> web.StreamResponse:
     return json_response(await _told(call, call.part("id")))
 
 
+async def refused_rows(call: Call) -> web.StreamResponse:
+    query: RefusedRowsQuery = call.query
+    limit, after = checked_limit(query.limit), query.cursor or "0"
+    if not after.isdecimal():
+        raise invalid("cursor", "This is no cursor of this list.")
+    desk, import_id = call.services.desk, call.part("id")
+    try:
+        rows = await asyncio.to_thread(desk.refused_rows, import_id, int(after), limit + 1)
+    except LookupError as error:
+        raise _none_kept() from error
+    items = [
+        {
+            "line": row.line,
+            "outcome": "refused",
+            "cells": list(row.cells),
+            "errors": [fault.as_json() for fault in row.faults],
+        }
+        for row in rows[:limit]
+    ]
+    cursor = str(items[-1]["line"]) if len(rows) > limit else None
+    return json_response({"items": items, "cursor": cursor})
+
+
 async def refused(call: Call) -> web.StreamResponse:
     """The refused rows as a CSV: their own cells, the line, and why; for mending and importing."""
     import_id, query = call.part("id"), call.query
@@ -119,7 +147,7 @@ async def refused(call: Call) -> web.StreamResponse:
     try:
         first = await asyncio.to_thread(next, lines)
     except LookupError as error:
-        raise not_found("no_refused_rows", "No refused rows are kept of this import.") from error
+        raise _none_kept() from error
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/csv; charset=utf-8",
@@ -149,7 +177,8 @@ async def undo(call: Call) -> web.StreamResponse:
     return json_response({"job": job | {"url": f"/api/v1/participants/imports/{import_id}"}}, 202)
 
 
-def _request(query: FileQuery, upload: Upload, *, dry_run: bool) -> Request:
+def _request(call: Call, upload: Upload, *, dry_run: bool) -> Request:
+    query: FileQuery = call.query
     said = upload.parts.get("mapping", query.mapping)
     mapping = (
         decoded(said.encode(), lambda text: msgspec.json.decode(text, type=_Mapping))
@@ -162,6 +191,7 @@ def _request(query: FileQuery, upload: Upload, *, dry_run: bool) -> Request:
         sheet=upload.parts.get("sheet", query.sheet) or None,
         dry_run=dry_run,
         reinstate=query.reinstate,
+        caller=call.person.name,
     )
 
 
@@ -213,6 +243,10 @@ async def _pieces(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield found
 
 
+def _none_kept() -> ApiError:
+    return not_found("no_refused_rows", "No refused rows are kept of this import.")
+
+
 def _no_import() -> ApiError:
     return not_found("import_not_found", "There is no such import.")
 
@@ -233,6 +267,9 @@ ROUTES = (
     Route("GET", _ONE, Right.OPERATOR, read,
           "One import, with its progress while it runs", "imports",
           response=ImportItem, statuses=(404,)),
+    Route("GET", _ONE + "/refused", Right.OPERATOR, refused_rows,
+          "The rows that an import refused, by line", "imports",
+          query=RefusedRowsQuery, response=Page[KeptRow], statuses=(400, 404)),
     Route("GET", _ONE + "/refused.csv", Right.OPERATOR, refused,
           "The rows that an import refused, and why", "imports",
           query=RefusedQuery, response_type="text/csv", statuses=(400, 404)),

@@ -23,7 +23,7 @@ from sync_server.registration.importer import Importer, Options
 from sync_server.registration.list_reader import ListReader, Record, open_list
 from sync_server.registration.planning import Patience, Planner
 from sync_server.registration.quality import CleanRow, Rules, clean
-from sync_server.registration.refusals import RefusedRows, as_csv, read_refused
+from sync_server.registration.refusals import Refused, RefusedRows, as_csv, read_refused
 from sync_server.registration.tickets import Issuer
 from sync_server.registration.undo import effect_of, undo
 
@@ -43,6 +43,7 @@ class Request:
     sheet: str | None = None
     dry_run: bool = False
     reinstate: bool = False
+    caller: str | None = None  # who asks for it
 
     def open(self, file: BinaryIO) -> ListReader:
         return open_list(file, self.source, self.mapping, self.sheet)
@@ -81,8 +82,9 @@ class ImportDesk:
         """Import and answer as API §3.2; UsageError where the file is no list."""
         options = Options(dry_run=request.dry_run, reinstate=request.reinstate)
         importer = Importer(
-            self.database, self.vault, self.keys, options, self.now_ms, import_id=import_id
-        )
+            self.database, self.vault, self.keys, options, self.now_ms,
+            import_id=import_id, caller=request.caller,
+        )  # fmt: skip
         with request.open(file) as reader:
             reader.check()
             if opened is not None:
@@ -143,6 +145,11 @@ class ImportDesk:
     def refused_csv(self, import_id: str, language: str) -> Iterator[bytes]:
         """The refused rows of an import as a CSV; LookupError where none are kept."""
         return as_csv(read_refused(self.folder, import_id, self.vault), language)
+
+    def refused_rows(self, import_id: str, after_line: int, limit: int) -> list[Refused]:
+        rows = read_refused(self.folder, import_id, self.vault)
+        later = (row for row in rows if isinstance(row, Refused) and row.line > after_line)
+        return list(islice(later, limit))
 
     def effect(self, import_id: str) -> dict[str, Any]:
         """What undoing would do; LookupError where there is no such import."""

@@ -55,7 +55,7 @@ class ImportJobs:
         job = self._jobs.get(import_id)
         return None if job is None else dict(job.progress)
 
-    async def start_import(self, file: IO[bytes], size: int, request: Request, caller: str) -> str:
+    async def start_import(self, file: IO[bytes], size: int, request: Request) -> str:
         """Take the file over and answer its import's id; TransientError where too many wait."""
         self._check_room()
         import_id = str(uuid.uuid4())
@@ -63,7 +63,7 @@ class ImportJobs:
         await self._desk.database.write(
             lambda conn: import_store.begin(
                 conn, import_id, request.source, now_ms,
-                state="waiting", caller=caller, options=request.as_json(),
+                state="waiting", caller=request.caller, options=request.as_json(),
             )
         )  # fmt: skip
         progress: dict[str, int | None] = {

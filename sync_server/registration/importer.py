@@ -54,8 +54,10 @@ class Importer:
         now_ms: Callable[[], int],
         *,
         import_id: str | None = None,
+        caller: str | None = None,
     ) -> None:
         self.import_id = import_id or str(uuid.uuid4())
+        self._caller = caller
         self.kept: RefusedRows | None = None
         self._database = database
         self._vault = vault
@@ -144,7 +146,9 @@ class Importer:
             if not self._options.dry_run:
                 write_plan(conn, plan, now_ms)
                 if import_store.remember(conn, self.import_id, plan, now_ms):
-                    import_store.begin(conn, self.import_id, self._source, now_ms)
+                    import_store.begin(
+                        conn, self.import_id, self._source, now_ms, caller=self._caller
+                    )
             return plan
 
         run = self._database.read_now if self._options.dry_run else self._database.write_now

@@ -179,7 +179,7 @@ async def test_a_server_that_stops_ends_an_import_between_two_pieces(server: Ser
     jobs, desk = server.services.import_jobs, server.services.desk
     jobs._stopping = True  # as when its task is cancelled
     file = io.BytesIO(b"name,email\n" + b"".join(b"Ann Lee,a%d@x.kr\n" % n for n in range(1_200)))
-    import_id = await jobs.start_import(file, 1, Request("list.csv"), "operator")
+    import_id = await jobs.start_import(file, 1, Request("list.csv"))
     told = await ended(server, import_id)
     assert told["state"] == "failed"
     assert "kept" in told["error"]["en"]
