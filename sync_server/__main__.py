@@ -58,6 +58,7 @@ def _find(name: str) -> Callable[..., int]:
         "enrol": access.run_enrol,
         "api-key": access.run_api_key,
         "backup": backup.run_backup,
+        "export": access.run_export,
         "restore": backup.run_restore,
         "verify": access.run_verify,
     }

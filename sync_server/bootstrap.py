@@ -15,6 +15,7 @@ from sync_server import system_clock
 from sync_server.backups import Backups
 from sync_server.config import Config
 from sync_server.deployment import database_url
+from sync_server.exports import Exports
 from sync_server.http.app import Runner, make_app
 from sync_server.http.routes import all_routes
 from sync_server.http.services import Services
@@ -56,6 +57,7 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     return Services(
         database=database,
         backups=Backups(folder, database_url(folder, config), config),
+        exports=Exports(folder, database_url(folder, config), vault),
         keys=keys,
         tokens=AccessTokens(keys, event_id),
         vault=vault,

@@ -17,6 +17,7 @@ from shared.limits import LIST_ITEMS_DEFAULT
 from sync_server import system_clock
 from sync_server.backups import back_up
 from sync_server.deployment import Deployment
+from sync_server.exports import Exports
 from sync_server.identity import devices, services
 from sync_server.identity.enrolment_codes import enrolment_url, make_code
 from sync_server.identity.people import create_owner
@@ -171,6 +172,14 @@ def _backup(
     return {"to": str(file)}
 
 
+def _export(
+    deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
+) -> Any:
+    exports = Exports(deployment.folder, deployment.database_url, deployment.vault)
+    personal = bool(parameters.get("personal", True))
+    return exports.write(Path(parameters["to"]), system_clock.now_ms(), personal=personal)
+
+
 def _init(
     deployment: Deployment, parameters: Mapping[str, Any], _body: BinaryIO, _progress: Progress
 ) -> Any:
@@ -195,5 +204,6 @@ OPERATIONS: dict[str, Operation] = {
     "api-key": _api_key,
     "verify": _verify,
     "backup": _backup,
+    "export": _export,
     "init": _init,
 }

@@ -30,6 +30,15 @@ def run_api_key(folder: DataFolder, config: Config, arguments: argparse.Namespac
     return 0
 
 
+def run_export(folder: DataFolder, config: Config, arguments: argparse.Namespace) -> int:
+    to = arguments.to.absolute()
+    personal = not arguments.without_personal
+    manifest = perform(folder, config, "export", {"to": str(to), "personal": personal})
+    rows = sum(one["rows"] for one in manifest["files"] if one["name"].endswith(".ndjson"))
+    print(f"wrote {to}: {rows} rows" + (", personal fields among them" if personal else ""))
+    return 0
+
+
 def run_verify(folder: DataFolder, config: Config, arguments: argparse.Namespace) -> int:
     differences = perform(folder, config, "verify")
     if arguments.json:

@@ -68,6 +68,11 @@ def make_parser() -> argparse.ArgumentParser:
     backup.add_argument("--keep", type=int, metavar="N", help="newest kept with --every (24)")
     backup.add_argument("--with-keys", action="store_true", help="put the keys in as well")
 
+    export = command("export", "write everything of the event as CSV and NDJSON into one ZIP")
+    export.add_argument("--to", type=Path, required=True, metavar="FILE.zip")
+    export.add_argument("--without-personal", action="store_true",
+                        help="leave out e-mails, phones and birth dates, and mask names")  # fmt: skip
+
     restore = command("restore", "put a backup in place; begins a new generation")
     restore.add_argument("--from", dest="source", type=Path, required=True, metavar="FILE")
     restore.add_argument("--keys", type=Path, metavar="FOLDER", help="an earlier server's keys")

@@ -1,5 +1,7 @@
 """Reports (API §2): the final one as page, PDF and CSV, and the list of who came."""
 
+import asyncio
+import os
 from functools import partial
 from typing import Literal
 
@@ -9,11 +11,18 @@ from sqlalchemy import Connection
 from sync_server.http.routing import Call, Query, Route
 from sync_server.identity.rights import Right
 from sync_server.report import attendance, gather, render
+from sync_server.report.export import PIECE_BYTES
 from sync_server.report.gather import Report
 
 
 class ReportQuery(Query):
     language: Literal["en", "ko"] = "en"
+
+
+class ExportQuery(Query):
+    """`personal=false` masks names and leaves out e-mails, phones and birth dates."""
+
+    personal: bool = True
 
 
 async def _report(call: Call) -> Report:
@@ -51,6 +60,28 @@ async def attendance_csv(call: Call) -> web.StreamResponse:
     return _file(await call.services.database.read(job), "text/csv", "attendance.csv")
 
 
+async def export(call: Call) -> web.StreamResponse:
+    """Made into a file first, then sent as the caller takes it."""
+    asked: ExportQuery = call.query
+    file = await call.services.exports.make(call.received_ms, personal=asked.personal)
+    with file:
+        size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
+        await asyncio.to_thread(file.seek, 0)
+        name = f"{call.services.event_id}-export.zip"
+        answer = web.StreamResponse(
+            headers={
+                "Content-Type": "application/zip",
+                "Content-Length": str(size),
+                "Content-Disposition": f'attachment; filename="{name}"',
+            }
+        )
+        await answer.prepare(call.request)
+        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+            await answer.write(piece)
+        await answer.write_eof()
+    return answer
+
+
 def _file(body: bytes, content_type: str, name: str) -> web.Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     charset = "utf-8" if content_type == "text/csv" else None
@@ -69,4 +100,7 @@ ROUTES = (
           statuses=(400,)),
     Route("GET", "/api/v1/reports/attendance.csv", Right.VIEWER, attendance_csv,
           "Who came: one line a participant", "reports", response_type="text/csv"),
+    Route("GET", "/api/v1/reports/export.zip", Right.OPERATOR, export,
+          "Everything of the event as NDJSON and CSV, of one moment", "reports",
+          query=ExportQuery, response_type="application/zip"),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from shared.limits import (
     TOKEN_FAILURES_PER_MINUTE_MAX,
 )
 from sync_server.backups import Backups
+from sync_server.exports import Exports
 from sync_server.identity.keys import ServerKeys
 from sync_server.identity.throttle import Throttle
 from sync_server.identity.tokens import AccessTokens
@@ -34,6 +35,7 @@ class Services:
 
     database: Store
     backups: Backups
+    exports: Exports
     keys: ServerKeys
     tokens: AccessTokens
     vault: Vault

@@ -8,6 +8,8 @@ class Word(Enum):
 
     TITLE = ("Final report", "결과 보고서")
     MADE = ("Made", "작성")
+    WHO_CAME = ("Who came (CSV)", "참석자 명단 (CSV)")
+    EVERYTHING = ("Everything (ZIP)", "전체 내보내기 (ZIP)")
     ATTENDANCE = ("Attendance", "참석")
     ARRIVALS = ("Arrivals by hour", "시간대별 입장")
     GATES = ("Gates", "게이트")

@@ -15,6 +15,7 @@ from shared import wire
 from shared.errors import TransientError
 from sync_server.backups import Backups
 from sync_server.config import Config
+from sync_server.exports import Exports
 from sync_server.http import devices as routes
 from sync_server.http import errors
 from sync_server.http.routing import Call, read_query
@@ -110,6 +111,7 @@ class SimServer:
             tokens=TOKENS,
             vault=VAULT,
             backups=Backups(self.folder, self.folder.database_url, Config()),
+            exports=Exports(self.folder, self.folder.database_url, VAULT),
             event_id="demo",
             heads=heads,
             feed=ChangesFeed(self.store, heads),
