@@ -211,7 +211,8 @@ async def test_it_outlives_a_restart_of_the_agent(page: Page, gate: Gate) -> Non
 async def test_not_enrolled_and_out_of_order_come_from_the_agent(page: Page, gate: Gate) -> None:
     gate.health |= {"outOfOrder": "DISK", "device": {"id": "d1", "name": "Left door"}}
     await shows(page, "out-of-order")
-    await expect(page.locator("#words")).to_contain_text("(DISK · Left door)")
+    await expect(page.locator("#words")).to_have_text("직원에게 문의해 주세요.")
+    await expect(page.locator("#detail")).to_have_text("DISK · Left door")
     del gate.health["outOfOrder"]
     gate.health["notEnrolled"] = True
     await shows(page, "not-enrolled")

@@ -2,6 +2,7 @@
 // of its health, is a decision on the screen, and the language. `view` picks one state of the table
 // in screens.py, which comes from the agent; `draw` turns it into the page.
 import { drawDisplay, nextDisplay } from "./display.js";
+import { fit } from "./fit.js";
 import { connect } from "./link.js";
 import { byId, setText } from "./page.js";
 import { play, setVolume } from "./sounds.js";
@@ -35,23 +36,21 @@ function view() {
   const { linked, health, decision, reading } = facts;
   const device = health.device?.name || health.device?.id?.slice(0, 8) || "–";
   if (linked === undefined) return state("starting");
-  if (!linked) return state("unlinked", { code: "LINK", device });
+  if (!linked) return outOfOrder("unlinked", "LINK", device);
   if (health.enrolment) return ofEnrolment(health.enrolment);
-  if (health.outOfOrder) {
-    const code = health.outOfOrder;
-    const cause = health.outOfOrderWords;
-    const words = cause && {
-      ko: `${cause.ko} (${code} · ${device})`,
-      en: `${cause.en} (${code} · ${device})`,
-    };
-    return state("out_of_order", { code, device }, words);
-  }
+  if (health.outOfOrder) return outOfOrder("out_of_order", health.outOfOrder, device, health.outOfOrderWords);
   if (health.notEnrolled) return state("no_list", { device });
   if (decision) return { ...decision.screen, name: decision.maskedName, language: decision.language };
   if (health.mode === "held" || health.mode === "closed") return state(health.mode);
   if (health.foreignCode) return state("foreign_code");
   if (reading) return state("reading");
   return state("waiting");
+}
+
+// `detail` is for whoever comes to mend it, in smaller glyphs: the public reads “please see staff”.
+function outOfOrder(name, code, device, cause = {}) {
+  const detail = (language) => [cause[language], code, device].filter(Boolean).join(" · ");
+  return { ...state(name), detail: { ko: detail("ko"), en: detail("en") } };
 }
 
 function ofEnrolment({ state: name, address, rows, gate, problem }) {
@@ -70,6 +69,8 @@ function drawStage() {
   byId("drawing").setAttribute("href", `#icon-${shown.icon}`);
   setText(byId("title"), shown.title[language]);
   setText(byId("words"), shown.words[language]);
+  byId("detail").hidden = !shown.detail;
+  setText(byId("detail"), shown.detail?.[language] ?? "");
   const other = OTHER[language];
   byId("say").lang = language;
   byId("other").lang = other;
@@ -119,6 +120,7 @@ function draw() {
   drawWords();
   drawStage();
   drawStrip(facts);
+  fit();
 }
 
 // ---- what happens -----------------------------------------------------------------------------
