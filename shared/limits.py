@@ -21,6 +21,8 @@ BATCH_RECORDS_PER_COMMIT = 100
 LIST_ITEMS_DEFAULT = 100
 LIST_ITEMS_MAX = 1_000
 METADATA_BYTES_MAX = 8_192
+SEARCH_CHARS_MAX = 200
+SEARCH_FILLED_WITHIN_S = 5  # a search waits so long for the index of a server that just began
 PARTNER_ID_CHARS_MAX = 200
 
 # Codes

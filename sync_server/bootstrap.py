@@ -26,6 +26,7 @@ from sync_server.insight.alert_rules import Thresholds
 from sync_server.privacy.vault import Vault
 from sync_server.registration.import_desk import ImportDesk
 from sync_server.registration.import_jobs import ImportJobs
+from sync_server.registration.search import ParticipantSearch
 from sync_server.registration.search_marks import SearchMarks
 from sync_server.storage import schema
 from sync_server.storage.database import Database
@@ -64,6 +65,7 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
         desk=desk,
         import_jobs=ImportJobs(desk),
         badges=BadgeTable(vault, keys.digest),
+        search=ParticipantSearch(database, heads, vault),
         beacon_horizon_ms=config.beacon_horizon_hours * 3_600_000,
         event_id=event_id,
         heads=heads,
@@ -120,7 +122,7 @@ async def listening(
         watch = AlertWatch(database, thresholds(config), services.now_ms)
         marks = SearchMarks(database, services.vault, services.keys.digest)
         jobs = services.import_jobs
-        parts = (services.live, stream, watch, services.backups, jobs, marks)
+        parts = (services.live, stream, watch, services.backups, services.search, jobs, marks)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(part.run()) for part in parts]
             try:

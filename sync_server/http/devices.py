@@ -243,9 +243,9 @@ async def search(call: Call) -> web.StreamResponse:
     if wait_s:
         raise too_many("Too many searches from this gate: wait a little.", wait_s)
     services.gate_searches.failed(device_id, services.monotonic_s())
-    vault = services.vault
+    vault, people = services.vault, services.search
     return json_response(
-        await services.database.read(lambda conn: lookup.search(conn, vault, request.query))
+        await services.database.read(lambda conn: lookup.search(conn, vault, people, request.query))
     )
 
 

@@ -1,6 +1,7 @@
 """Participants: registered, changed, cancelled, listed (API §2); lists of them: `imports`."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -8,10 +9,10 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from shared import wire
-from shared.limits import LIST_ITEMS_DEFAULT
+from shared.limits import LIST_ITEMS_DEFAULT, SEARCH_CHARS_MAX, SEARCH_FILLED_WITHIN_S
 from shared.model import ParticipantStatus
-from sync_server.http import answers
-from sync_server.http.errors import ApiError, not_found
+from sync_server.http import answers, answers_people
+from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.forms import ItemsAtMost
 from sync_server.http.review import checked_limit
 from sync_server.http.routing import Call, Query, Route, json_response, no_content
@@ -19,6 +20,8 @@ from sync_server.identity.rights import Right
 from sync_server.registration import participants
 from sync_server.registration.event_store import load_event
 from sync_server.registration.participants import Filter, Registrar, RegistrationRefusedError
+from sync_server.registration.search import rows_in_order
+from sync_server.registration.search_index import Wanted
 
 Unset = msgspec.UnsetType
 UNSET = msgspec.UNSET
@@ -110,18 +113,54 @@ async def read(call: Call) -> web.StreamResponse:
 
 
 async def list_all(call: Call) -> web.StreamResponse:
+    """Without `q` by id. With `q` who fits best comes first: every word must be there, each as a
+    part of anything. `group` may be empty: people without one. `total` counts all pages.
+    """
     query: ListQuery = call.query
     limit = checked_limit(query.limit)
+    if query.q is not None and len(query.q) > SEARCH_CHARS_MAX:
+        raise invalid("q", f"Search with at most {SEARCH_CHARS_MAX} characters.")
     status = query.status.value if query.status is not None else None
-    wanted = Filter(query.q or None, status, query.group, query.cursor)
-    vault = call.services.vault
+    if query.q is None or not query.q.strip():
+        job = partial(_by_id, Filter(status, query.group, query.cursor), limit)
+    else:
+        await _search_ready(call)
+        job = partial(_found_by, call, query.q, Wanted(status, query.group), query.cursor, limit)
+    rows, cursor, total = await call.services.database.read(job)
+    items = [participants.participant_json(row, call.services.vault) for row in rows]
+    return json_response({"items": items, "cursor": cursor, "total": total})
 
-    def job(conn: Connection) -> dict[str, Any]:
-        rows, cursor = participants.list_participants(conn, vault, wanted, limit)
-        items = [participants.participant_json(row, vault) for row in rows]
-        return {"items": items, "cursor": cursor}
 
-    return json_response(await call.services.database.read(job))
+_Listed = tuple[list[Mapping[str, Any]], str | None, int]
+
+
+def _by_id(wanted: Filter, limit: int, conn: Connection) -> _Listed:
+    return participants.list_participants(conn, wanted, limit)
+
+
+def _found_by(
+    call: Call, text: str, wanted: Wanted, cursor: str | None, limit: int, conn: Connection
+) -> _Listed:
+    search = call.services.search
+    search.catch_up(conn)
+    try:
+        page, after = search.find(conn, text, wanted, cursor, limit)
+    except ValueError as error:
+        raise invalid("cursor", str(error)) from error
+    return rows_in_order(conn, page.ids), after, page.total
+
+
+async def _search_ready(call: Call) -> None:
+    if not await call.services.search.ready(SEARCH_FILLED_WITHIN_S):
+        raise ApiError(
+            503, "search_is_filling", "The search is being made ready: try again in a moment.",
+            headers={"Retry-After": "2"},
+        )  # fmt: skip
+
+
+async def list_groups(call: Call) -> web.StreamResponse:
+    found = await call.services.database.read(participants.groups)
+    return json_response({"items": found, "cursor": None})
 
 
 async def _registered(call: Call, job: Any) -> dict[str, Any]:
@@ -178,9 +217,14 @@ ROUTES = (
           "Register one participant, with a ticket", "participants",
           request=NewParticipant, example=_SOMEBODY, response=answers.ParticipantAnswer, status=201,
           statuses=(400, 409, 413, 415)),
+    Route("GET", "/api/v1/groups", Right.OPERATOR, list_groups,
+          "The groups there are, with how many participants of each status", "participants",
+          response=answers.Page[answers_people.GroupItem]),
     Route("GET", "/api/v1/participants", Right.OPERATOR, list_all,
-          "Participants by id; `q` looks in id, name, e-mail, phone, organization",
-          "participants", query=ListQuery, response=answers.Page[answers.ParticipantItem], statuses=(400,)),
+          "Participants; `q` looks for parts of anything: name (also its first consonants), e-mail, "
+          "phone however written, organization, group, region, id, ticket code, status",
+          "participants", query=ListQuery, response=answers_people.ParticipantPage,
+          statuses=(400,)),
     Route("GET", "/api/v1/participants/{id}", Right.OPERATOR, read,
           "One participant with their tickets and beacons", "participants",
           response=answers.ParticipantAnswer, statuses=(404,)),

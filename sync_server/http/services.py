@@ -20,6 +20,7 @@ from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
 from sync_server.registration.import_desk import ImportDesk
 from sync_server.registration.import_jobs import ImportJobs
+from sync_server.registration.search import ParticipantSearch
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
 from sync_server.sync.badge_table import BadgeTable
@@ -46,6 +47,7 @@ class Services:
     badges: BadgeTable
     desk: ImportDesk
     import_jobs: ImportJobs
+    search: ParticipantSearch
     now_ms: Callable[[], int]
     monotonic_s: Callable[[], float]
     listening_url: str = ""

@@ -3,7 +3,7 @@ own (shared.findable), over the whole list and answered more fully.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, desc, select
@@ -13,12 +13,16 @@ from shared.findable import normal_name
 from shared.search_wire import FoundPerson, SearchAnswer
 from shared.wire import format_time
 from sync_server.privacy.vault import Vault
-from sync_server.registration.participants import Filter, in_order
+from sync_server.registration.participants import Filter, list_participants
+from sync_server.registration.search import ParticipantSearch, rows_in_order
+from sync_server.registration.search_index import Wanted
 from sync_server.storage import schema
 from sync_server.storage.chunks import mappings, mappings_in
 
 PEOPLE_MAX = 20
 QUERY_CHARS_MIN, QUERY_CHARS_MAX = 2, 200
+CANDIDATES_MAX = 500  # that the index names, before they are looked at as a gate would
+_PIECE_ROWS = 1_000
 _CODE_PART_MIN = 4
 _PHONE_END = 4
 _PART = re.compile(rf"[{credentials.ALPHABET}]{{{_CODE_PART_MIN},}}")
@@ -27,20 +31,36 @@ _SEPARATORS = re.compile(r"[\s\-.()+]")
 Row = Mapping[str, Any]
 
 
-def search(conn: Connection, vault: Vault, typed: str) -> SearchAnswer:
+def search(conn: Connection, vault: Vault, people: ParticipantSearch, typed: str) -> SearchAnswer:
     """Up to 20 people by id: by ticket code or a part, phone, e-mail, name, organization or id."""
     text = typed.strip()
-    owners = _owners_of_code(conn, vault, text)
+    if people.is_ready:
+        people.catch_up(conn)
+        page, cursor = people.find(conn, text, Wanted(), None, CANDIDATES_MAX)
+        pieces = iter([rows_in_order(conn, sorted(page.ids))])
+        more = cursor is not None
+    else:
+        pieces, more = _everybody(conn), False
     found: list[Row] = []
-    for row in in_order(conn, Filter()):
-        if row["participant_id"] in owners or _fits(row, vault, text):
-            found.append(row)
-            if len(found) > PEOPLE_MAX:
-                break
+    for piece in pieces:
+        owners = _owners_of_code(conn, vault, text, [row["participant_id"] for row in piece])
+        found += (
+            row for row in piece if row["participant_id"] in owners or _fits(row, vault, text)
+        )
+        if len(found) > PEOPLE_MAX:
+            break
     shown = found[:PEOPLE_MAX]
     places = _places(conn, [row["participant_id"] for row in shown])
-    people = [_person(conn, row, vault, places.get(row["participant_id"])) for row in shown]
-    return SearchAnswer(people=people, more=len(found) > PEOPLE_MAX)
+    answer = [_person(conn, row, vault, places.get(row["participant_id"])) for row in shown]
+    return SearchAnswer(people=answer, more=more or len(found) > PEOPLE_MAX)
+
+
+def _everybody(conn: Connection) -> Iterator[list[Row]]:
+    """While the index is being filled."""
+    after: str | None = ""
+    while after is not None:
+        rows, after, _ = list_participants(conn, Filter(after=after), _PIECE_ROWS)
+        yield rows
 
 
 def _fits(row: Row, vault: Vault, text: str) -> bool:
@@ -60,7 +80,7 @@ def _fits(row: Row, vault: Vault, text: str) -> bool:
     )
 
 
-def _owners_of_code(conn: Connection, vault: Vault, text: str) -> set[str]:
+def _owners_of_code(conn: Connection, vault: Vault, text: str, among: list[str]) -> set[str]:
     tickets = schema.credentials
     part = _SEPARATORS.sub("", text.upper()).removeprefix("GS:")
     code = credentials.parse(text)
@@ -69,9 +89,8 @@ def _owners_of_code(conn: Connection, vault: Vault, text: str) -> set[str]:
     if not _PART.fullmatch(part):
         return set()
     held = select(tickets.c.participant_id, tickets.c.code).where(tickets.c.kind == "ticket")
-    return {
-        row.participant_id for row in conn.execute(held) if part in (vault.open(row.code) or "")
-    }
+    found = mappings_in(conn, held, tickets.c.participant_id, among)
+    return {row["participant_id"] for row in found if part in (vault.open(row["code"]) or "")}
 
 
 def _places(conn: Connection, ids: Iterable[str]) -> dict[str, Row]:

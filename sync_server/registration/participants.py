@@ -3,11 +3,11 @@
 Every function is one job, or part of one, inside a transaction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from shared import credentials, wire
 from shared.errors import PermanentError
@@ -33,7 +33,7 @@ CLEARABLE = {
     "language": "language",
 }
 REPEATED_CODES = frozenset({"duplicate_email", "duplicate_id"})  # 409, all others 400
-_SCAN_ROWS = 1_000
+STATUSES = tuple(ParticipantStatus)
 
 
 class RegistrationRefusedError(PermanentError):
@@ -122,49 +122,46 @@ def find_participant(conn: Connection, participant_id: str) -> Row | None:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`text` is looked for in id, name, e-mail, phone and organization; `after` is a cursor."""
+    """What those listed must be, an empty group being none; `after` is a cursor."""
 
-    text: str | None = None
     status: str | None = None
     group: str | None = None
     after: str | None = None
 
 
 def list_participants(
-    conn: Connection, vault: Vault, wanted: Filter, limit: int
-) -> tuple[list[Row], str | None]:
-    """Up to `limit` participants by id, and the cursor of the next page."""
-    found: list[Row] = []
-    for row in in_order(conn, wanted):
-        if wanted.text is not None and not _mentions(row, vault, wanted.text.casefold()):
-            continue
-        if len(found) == limit:
-            return found, found[-1]["participant_id"]
-        found.append(row)
-    return found, None
-
-
-def in_order(conn: Connection, wanted: Filter) -> Iterator[Row]:
-    """All who are wanted, by id, read a piece at a time."""
+    conn: Connection, wanted: Filter, limit: int
+) -> tuple[list[Row], str | None, int]:
+    """Up to `limit` participants by id, the cursor of the next page, and how many there are."""
     people = schema.participants
-    statement = select(people).order_by(people.c.participant_id).limit(_SCAN_ROWS)
-    if wanted.status is not None:
-        statement = statement.where(people.c.status == wanted.status)
+    chosen = [] if wanted.status is None else [people.c.status == wanted.status]
     if wanted.group is not None:
-        statement = statement.where(people.c.group == wanted.group)
-    after = wanted.after or ""
-    while rows := list(mappings(conn, statement.where(people.c.participant_id > after))):
-        yield from rows
-        after = rows[-1]["participant_id"]
-
-
-def _mentions(row: Row, vault: Vault, text: str) -> bool:
-    # Personal fields are sealed, so the database can't search them; it reads, we look.
-    opened = (vault.open(row[name]) for name in ("name", "email", "phone"))
-    return any(
-        value is not None and text in value.casefold()
-        for value in (row["participant_id"], row["organization"], *opened)
+        chosen.append(people.c.group == (wanted.group or None))
+    statement = (
+        select(people)
+        .where(people.c.participant_id > (wanted.after or ""), *chosen)
+        .order_by(people.c.participant_id)
+        .limit(limit + 1)
     )
+    found = list(mappings(conn, statement))
+    total = conn.execute(select(func.count()).select_from(people).where(*chosen)).scalar_one()
+    shown = found[:limit]
+    return shown, shown[-1]["participant_id"] if len(found) > limit else None, int(total)
+
+
+def groups(conn: Connection) -> list[dict[str, Any]]:
+    """How many of each status are in each group, and in none (null), by name."""
+    people = schema.participants
+    counted = conn.execute(
+        select(people.c.group, people.c.status, func.count()).group_by(
+            people.c.group, people.c.status
+        )
+    )
+    found: dict[str | None, dict[str, Any]] = {}
+    for group, status, count in counted:
+        item = found.setdefault(group, {"group": group, **{one.value: 0 for one in STATUSES}})
+        item[status] = count
+    return [found[name] for name in sorted(found, key=lambda name: (name is None, name or ""))]
 
 
 def participant_json(row: Row, vault: Vault) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _DATE = re.compile(
 )
 _NUMBER_CELL = re.compile(r"(\d{7,15})\.0+")  # a number's cell, as some programs write it
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
-_STATUS_WORDS = {
+STATUS_WORDS = {
     "registered": ParticipantStatus.REGISTERED, "등록": ParticipantStatus.REGISTERED,
     "등록됨": ParticipantStatus.REGISTERED, "등록완료": ParticipantStatus.REGISTERED,
     "blocked": ParticipantStatus.BLOCKED, "차단": ParticipantStatus.BLOCKED,
@@ -211,7 +211,7 @@ def _permissions(text: str, _row: Mapping[str, str], _rules: Rules) -> tuple[str
 
 
 def _status(text: str, _row: Mapping[str, str], _rules: Rules) -> ParticipantStatus | Fault:
-    status = _STATUS_WORDS.get(text.casefold().replace(" ", ""))
+    status = STATUS_WORDS.get(text.casefold().replace(" ", ""))
     if status is None:
         message = f"“{text}” is not a status; use registered, blocked or cancelled."
         korean = f"“{text}”은(는) 상태가 아닙니다. 등록, 차단, 취소 가운데 하나를 쓰세요."

@@ -1,8 +1,9 @@
 """Replicated rows: each change takes the next revision, and the digest of the whole follows.
 
 The only code that writes `revision` and `hash`. Both concern what gates see of a row
-(`storage/lines.py`): a change of other columns is stored without a new revision. Whoever is counted
-by what was written is counted anew here as well (`storage/headcounts.py`).
+(`storage/lines.py`): a change of other columns is stored without a new revision, but for
+participants, whom the search of `registration` follows by their revisions. Whoever is counted by
+what was written is counted anew here as well (`storage/headcounts.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ _DIGEST = select(state.c.digest)
 _MOVE_HEAD = update(state).values(revision=bindparam("to_revision"), digest=bindparam("to_digest"))
 
 BOOKKEEPING = frozenset({"updated_ms"})  # a row that differs in nothing else is unchanged
+
+FOLLOWED = frozenset({"participants"})  # each change takes a revision, seen by gates or not
 
 
 class Head(NamedTuple):
@@ -121,7 +124,7 @@ class _Change:
     ) -> dict[str, Any]:
         row["hash"] = hash_of(table_name, row)
         before = HASH_OF_NOTHING if old is None else old["hash"]
-        if row["hash"] == before:
+        if row["hash"] == before and table_name not in FOLLOWED:
             row["revision"] = 0 if old is None else old["revision"]
             return row
         self.revision += 1

@@ -68,8 +68,16 @@ def digests(server: Server) -> list[str]:
 
 
 def peak_memory_mb(server: Server) -> float:
+    return _status_mb(server, "VmHWM")
+
+
+def memory_mb(server: Server) -> float:
+    return _status_mb(server, "VmRSS")
+
+
+def _status_mb(server: Server, member: str) -> float:
     (pid,) = pids_of(server.data)
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
+        if line.startswith(member):
             return int(line.split()[1]) / 1_024
     return float("nan")

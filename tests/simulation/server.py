@@ -24,6 +24,7 @@ from sync_server.identity import callers
 from sync_server.identity.keys import ServerKeys
 from sync_server.identity.tokens import AccessTokens
 from sync_server.privacy.vault import Vault
+from sync_server.registration.search import ParticipantSearch
 from sync_server.storage.backup import write_backup
 from sync_server.storage.paths import DataFolder
 from sync_server.storage.restore import restore_backup
@@ -116,6 +117,7 @@ class SimServer:
             heads=heads,
             feed=ChangesFeed(self.store, heads),
             badges=BadgeTable(VAULT, KEYS.digest),
+            search=ParticipantSearch(self.store, heads, VAULT),
             live=LiveHub(self.store, heads, lambda: world.true_ms),
             now_ms=lambda: world.true_ms,
             monotonic_s=loop.time,

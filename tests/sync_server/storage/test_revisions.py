@@ -34,12 +34,21 @@ def test_an_equal_row_writes_nothing(database):
 
 def test_what_gates_do_not_see_is_stored_without_a_revision(database):
     before = head(database)
-    assert upsert(database, schema.participants, {"participant_id": "P000001", "phone": None})
+    assert upsert(database, schema.credentials, {"credential_id": "C000001", "code": "NEW"})
     assert head(database) == before
-    stored = select(schema.participants.c.phone).where(
-        schema.participants.c.participant_id == "P000001"
+    stored = select(schema.credentials.c.code).where(
+        schema.credentials.c.credential_id == "C000001"
     )
-    assert database.read_now(lambda conn: conn.execute(stored).scalar_one()) is None
+    assert database.read_now(lambda conn: conn.execute(stored).scalar_one()) == "NEW"
+
+
+def test_a_participant_takes_a_revision_for_what_gates_do_not_see(database):
+    """The search follows revisions: what it shows must not stay old."""
+    before, digest = head(database), database.read_now(revisions.digest)
+    assert upsert(database, schema.participants, {"participant_id": "P000001", "region": "US"})
+    assert head(database) == before + 1
+    assert database.read_now(revisions.digest) == digest
+    assert database.read_now(verify) == []
 
 
 def test_a_partners_device_is_not_replicated(database):
