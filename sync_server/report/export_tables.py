@@ -17,6 +17,7 @@ from sync_server.insight import stats, timeline
 from sync_server.privacy.vault import Vault
 from sync_server.registration.event_store import load_event
 from sync_server.storage import schema
+from sync_server.storage.import_tables import imports
 from sync_server.storage.message_tables import alerts
 from sync_server.stream import tail
 
@@ -80,7 +81,7 @@ def tables(conn: Connection, vault: Vault, now_ms: int, *, personal: bool) -> It
     )  # fmt: skip
     yield read.table(
         "imports", "lists that were imported",
-        select(schema.imports).order_by(schema.imports.c.at_ms), _IMPORT,
+        select(imports).order_by(imports.c.at_ms, imports.c.import_id), _IMPORT,
     )  # fmt: skip
     yield _figures(conn, now_ms)
 
@@ -139,6 +140,7 @@ _ALERT: _Spec = {
 }  # fmt: skip
 _IMPORT: _Spec = {
     "importId": "import_id", "at": _at("at_ms"), "source": "source",
+    "state": lambda row: row["state"] or "done", "by": "caller",
     **{name: lambda row, name=name: row["result"].get(name)  # type: ignore[misc]
        for name in ("created", "updated", "unchanged", "refused")},
 }  # fmt: skip
