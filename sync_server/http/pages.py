@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from sync_server.http.errors import not_found
-from sync_server.http.routing import Call, Handler, Route
+from sync_server.http.routing import Call, Handler, Query, Route
 from sync_server.identity.rights import Right, Role
 
 _TYPES = {
@@ -33,6 +33,12 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Role
     en: str
     ko: str
+
+
+class PageQuery(Query):
+    """What the pages themselves read of their address. `wall=1`: the live page for a wall display."""
+
+    wall: int = 0
 
 
 def static_folder() -> Traversable:
@@ -74,7 +80,7 @@ PAGES = msgspec.json.decode((static_folder() / "pages.json").read_bytes(), type=
 ROUTES = (
     *(
         Route("GET", page.address, Right.ANYONE, _page(page.file), f"The page: {page.en}", "pages",
-              response_type="text/html")
+              query=PageQuery, response_type="text/html", statuses=(400,))
         for page in PAGES
     ),
     Route("GET", "/static/{name}", Right.ANYONE, static, "A file of the pages", "pages",

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from edge_agent.readers.decode import decode
 from shared.credentials import looks_like_enrolment
-from tests.browser.test_live_page import server_in, sign_in
+from tests.browser.live_server import server_in, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -1,8 +1,6 @@
 """The live page in a real browser against the real server and a real database."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,96 +10,19 @@ from playwright.async_api import Browser, Page, expect
 from shared.merge import Kind, Verdict
 from shared.model import EventStatus, Method
 from shared.reasons import Reason
-from shared.wire import ClockStatus, StatusRequest
 from sync_server import system_clock
 from sync_server.attendance.review import NewResolution, resolve
-from sync_server.bootstrap import listening
-from sync_server.config import Config
 from sync_server.dashboard import STATIC
 from sync_server.http.pages import PAGES
 from sync_server.identity.devices import change_device
-from sync_server.identity.key_files import make_keys
-from sync_server.identity.people import create_owner, hash_password
-from sync_server.storage import revisions, schema
-from sync_server.storage.database import Database
-from sync_server.storage.paths import DataFolder
-from sync_server.sync.ingest import ingest
-from sync_server.sync.status import store_status
-from tests.sync_server.builders import (
-    EPOCH,
-    UploadRequest,
-    device_row,
-    event_row,
-    gate_row,
-    populate,
-    scan_entry,
-)
+from sync_server.storage import schema
+from tests.browser.live_server import server_in, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-PASSWORD = "a long enough password"
-NAMES = {"north": "Main entrance", "south": "South door", "vip": "VIP lounge"}
 
 
-class Server:
-    """A server with one enrolled gate and an owner; what gates would send is put in by hand."""
-
-    def __init__(self, folder: DataFolder, database: Database, url: str) -> None:
-        self.folder, self.database, self.url = folder, database, url
-
-    async def scan(self, seq: int, person: int, **changes: Any) -> None:
-        entry = scan_entry(seq, person, **changes)
-        request = UploadRequest(device_id="dev-north", epoch=EPOCH, entries=[entry])
-        now_ms = system_clock.now_ms()
-        await self.database.write(lambda conn: ingest(conn, "dev-north", request, now_ms))
-
-    async def status(self, *, waiting: int = 0, quality: str = "synced", ago_ms: int = 0) -> None:
-        clock = ClockStatus(quality=quality, offset_ms=3, error_ms=12)
-
-        def job(conn: Any) -> None:
-            generation, head = revisions.head(conn)
-            said = StatusRequest(
-                epoch=EPOCH, head=0, waiting=waiting, clock=clock, cursor=f"{generation}.{head}"
-            )
-            store_status(conn, "dev-north", said, system_clock.now_ms() - ago_ms)
-
-        await self.database.write(job)
-
-
-def fill(conn: Any) -> None:
-    populate(conn, people=10)
-    revisions.upsert(conn, schema.events, event_row(name="Tech Conference 2024"))
-    for gate_id, name in NAMES.items():
-        revisions.upsert(conn, schema.gates, gate_row(gate_id, name=name))
-    revisions.upsert(conn, schema.devices, device_row("dev-north", "north", public_key="A" * 43))
-    create_owner(conn, "admin", hash_password(PASSWORD))
-
-
-@asynccontextmanager
-async def server_in(path: Path, port: int = 0) -> AsyncIterator[Server]:
-    """Serves the folder's database; the second time on the same data."""
-    folder = DataFolder(path)
-    make_keys(folder)
-    fresh = not folder.database.exists()
-    database = Database.open(folder.database_url)
-    try:
-        if fresh:
-            database.write_now(fill)
-        async with listening(database, folder, Config(port=port)) as services:
-            yield Server(folder, database, services.listening_url)
-    finally:
-        database.close()
-
-
-async def sign_in(page: Page, server: Server) -> None:
-    await page.goto(server.url)
-    await page.get_by_label("Name").fill("admin")
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#connection")).to_have_text("● Live")
-
-
-def row(page: Page, table: str, text: str) -> Any:
-    return page.locator(f"#{table} tr", has_text=text)
+def tile(page: Page, text: str) -> Any:
+    return page.locator("#gates li", has_text=text)
 
 
 async def test_signing_in_and_out(page: Page, tmp_path: Path) -> None:
@@ -135,7 +56,7 @@ async def test_an_alert_is_shown_seen_and_gone(page: Page, tmp_path: Path) -> No
         await page.get_by_role("button", name="한국어").click()
         await expect(page.locator("#alerts-list")).to_contain_text("충돌 1건")
         await page.get_by_role("button", name="English").click()
-        await expect(page.locator("#forecast-range")).to_contain_text("–")
+        await expect(page.locator("#expected-of")).to_contain_text("–")
 
         now_ms = system_clock.now_ms()
         word = NewResolution("r1", "scan-2", "void", "admin", "a mistake", now_ms)
@@ -148,10 +69,10 @@ async def test_figures_scans_and_gates_move_without_a_reload(page: Page, tmp_pat
         await sign_in(page, server)
         await expect(page.locator("#event")).to_have_text("Tech Conference 2024")
         await expect(page.locator("#event-status")).to_have_text("ended")  # of long ago
-        await expect(page.locator("#total")).to_have_text("10")
+        await expect(page.locator("#attended-of")).to_have_text("/ 10")
         await expect(page.locator("#attended")).to_have_text("0")
         await expect(page.locator("#no-scans")).to_be_visible()
-        await expect(row(page, "sync", "VIP lounge")).to_contain_text("No device")
+        await expect(tile(page, "VIP lounge")).to_contain_text("No device")
 
         await server.scan(1, person=1)
         await expect(page.locator("#attended")).to_have_text("1")
@@ -161,7 +82,9 @@ async def test_figures_scans_and_gates_move_without_a_reload(page: Page, tmp_pat
         await expect(first).to_contain_text("17:54:20")  # in the event's zone, Asia/Seoul
         await expect(first).to_contain_text("홍*동")
         await expect(first).to_contain_text("✓ confirmed")
-        await expect(row(page, "gates", "Main entrance")).to_contain_text("QR 1")
+        await tile(page, "Main entrance").get_by_role("button").click()
+        await expect(page.locator("#explain")).to_contain_text("How: QR 1")
+        await page.keyboard.press("Escape")
         await expect(page.locator("#no-scans")).to_be_hidden()
 
         await server.scan(2, person=1)
@@ -174,10 +97,10 @@ async def test_figures_scans_and_gates_move_without_a_reload(page: Page, tmp_pat
         await expect(page.locator("#scans tr")).to_have_count(3)
 
         await server.status(waiting=7, quality="wall")
-        gate = row(page, "sync", "Main entrance")
+        gate = tile(page, "Main entrance")
         await expect(gate).to_contain_text("● Online")
         await expect(gate).to_contain_text("7")
-        await expect(gate).to_contain_text("⚠ unsure")
+        await expect(gate).to_contain_text("⚠ clock unsure")
         await server.status(ago_ms=60_000)
         await expect(gate).to_contain_text("✕ Offline")
         await expect(gate).to_contain_text(" s ago")

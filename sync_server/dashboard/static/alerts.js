@@ -1,12 +1,8 @@
-// Alerts that hold now, newest first, each acknowledged by a touch; and the forecast, asked for now
-// and then: it changes slowly.
+// Alerts that hold now, newest first, each acknowledged by a touch.
 import { currentLanguage, tell } from "./words.js";
 
-const FORECAST_MS = 15_000;
 const byId = (id) => document.getElementById(id);
 const standing = new Map(); // id → alert
-let forecast = null;
-let timer;
 
 export const onAlertFrame = {
   "alert.raised"(alert) {
@@ -22,27 +18,6 @@ export const onAlertFrame = {
 
 export function forgetAlerts() {
   standing.clear(); // the whole picture follows
-}
-
-export function watchForecast(draw) {
-  stopForecast();
-  const again = async () => {
-    try {
-      const answer = await fetch("/api/v1/stats/forecast");
-      if (answer.ok) forecast = await answer.json();
-    } catch (trouble) {
-      console.error(trouble); // the page says by itself that it is not connected
-    }
-    draw();
-    timer = setTimeout(again, FORECAST_MS);
-  };
-  again();
-}
-
-export function stopForecast() {
-  clearTimeout(timer);
-  forecast = null;
-  standing.clear();
 }
 
 export function drawAlerts(draw) {
@@ -83,14 +58,3 @@ function newRow(id, draw) {
   return item;
 }
 
-export function drawForecast(timeZone) {
-  const expected = forecast?.expectedFinalAttendance;
-  const number = (n) => n.toLocaleString(currentLanguage());
-  byId("forecast").textContent = expected ? number(expected.value) : "–";
-  byId("forecast-range").textContent = expected
-    ? tell("between", { low: number(expected.low), high: number(expected.high) })
-    : "";
-  const hour = forecast?.peakHourPrediction?.value;
-  const options = { hour: "2-digit", minute: "2-digit", hour12: false, timeZone };
-  byId("peak").textContent = hour ? new Date(hour).toLocaleTimeString("en-GB", options) : "–";
-}

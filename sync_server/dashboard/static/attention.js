@@ -1,30 +1,31 @@
 // Devices that wait for an operator: one that shows its certificate to a server that forgot it, and
-// one that was revoked and still uploads. Asked for every few seconds by those who may decide.
+// one that was revoked and still uploads.
 import { tell } from "./words.js";
 
-const ASK_MS = 5000;
 const MAY_DECIDE = ["owner", "operator"];
 const byId = (id) => document.getElementById(id);
 
 let devices = [];
 let problem = "";
-let timer;
+let may = false;
 
-export function watchDevices(person, draw) {
+export function watchDevices(person) {
   stopWatching();
-  if (!MAY_DECIDE.includes(person.role)) return;
-  const again = async () => {
-    await ask();
-    draw();
-    timer = setTimeout(again, ASK_MS);
-  };
-  again();
+  may = MAY_DECIDE.includes(person.role);
 }
 
 export function stopWatching() {
-  clearTimeout(timer);
   devices = [];
   problem = "";
+  may = false;
+}
+
+// The server says which devices wait; only then are they asked for.
+export async function askWaiting(deviceIds, draw) {
+  if (!may) return;
+  if (deviceIds.length) await ask();
+  else devices = [];
+  draw();
 }
 
 async function ask() {

@@ -1,26 +1,23 @@
-// Puts what is known onto the page. Rows are kept by key and only what changed is touched, so that
-// a reader's place, a selection and the scroll stay where they are.
-import { currentLanguage, tell, tellAge } from "./words.js";
+// Puts the overall figures and the latest scans onto the page. Rows are kept by key and only what
+// changed is touched, so that a reader's place, a selection and the scroll stay where they are.
+import { about, asOf, explained } from "./explain.js";
+import { make } from "./shell.js";
+import { currentLanguage, tell } from "./words.js";
 
-const LOAD_HIGH = 80; // percent; as the alert `gate_overload`
 const byId = (id) => document.getElementById(id);
-const number = (n) => (typeof n === "number" ? n.toLocaleString(currentLanguage()) : "–");
+export const number = (n) => (typeof n === "number" ? n.toLocaleString(currentLanguage()) : "–");
 const VERDICT_MARKS = { confirmed: "✓", duplicate: "＝", conflict: "⚠", refused: "✕", voided: "∅" };
 
-function setText(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// Fills a table: `columns` are word keys, `rows` [{key, kind?, cells: [text | {text, kind}]}].
-function fill(id, columns, rows) {
+// Fills a table: `columns` are word keys, `rows` [{key, kind?, cells: [text | {text, kind}]}]. A
+// column's heading explains it where there are words for it.
+export function fill(id, columns, rows) {
   const head = byId(`${id}-head`);
-  while (head.children.length < columns.length) {
-    const cell = document.createElement("th");
-    cell.scope = "col";
-    cell.setAttribute("role", "columnheader");
-    head.append(cell);
-  }
-  columns.forEach((key, i) => setText(head.children[i], tell(key)));
+  while (head.children.length < columns.length) head.append(newHeading(columns[head.children.length], id));
+  columns.forEach((key, i) => setText(head.children[i].firstChild, tell(key)));
   const body = byId(id);
   const held = new Map([...body.children].map((row) => [row.dataset.key, row]));
   rows.forEach(({ key, kind = "", cells }, place) => {
@@ -39,10 +36,16 @@ function fill(id, columns, rows) {
   for (const row of held.values()) row.remove();
 }
 
+function newHeading(key, id) {
+  const more = () => ({ title: tell(key), lines: [about(`${id}.${key}`)] });
+  const cell = make("th", { scope: "col", role: "columnheader" });
+  cell.append(explained(more));
+  return cell;
+}
+
 function newRow(key, width) {
-  const row = document.createElement("tr");
+  const row = make("tr", { role: "row" });
   row.dataset.key = key;
-  row.setAttribute("role", "row");
   for (let i = 0; i < width; i += 1) {
     const cell = document.createElement(i ? "td" : "th");
     if (!i) cell.scope = "row";
@@ -52,97 +55,110 @@ function newRow(key, width) {
   return row;
 }
 
-function clockTime(when, timeZone) {
+export function clockTime(when, timeZone, seconds = true) {
   if (!when) return "–";
-  const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
+  const options = { hour: "2-digit", minute: "2-digit", hour12: false };
+  if (seconds) options.second = "2-digit";
   return new Date(when).toLocaleTimeString("en-GB", timeZone ? { ...options, timeZone } : options);
 }
 
-function drawOverall({ overall, event }) {
-  setText(byId("event"), event?.name ?? "Gatesync");
-  setText(byId("event-status"), event?.status ? tell(`status.${event.status}`) : "");
-  if (!overall) return;
-  setText(byId("attended"), number(overall.attendedParticipants));
-  setText(byId("total"), number(overall.totalParticipants));
-  setText(byId("rate"), `${number(overall.attendanceRate)} %`);
-  byId("progress").value = overall.attendanceRate;
-  byId("progress").setAttribute("aria-label", tell("rate"));
-  setText(byId("inside"), number(overall.inside));
-  const arrow = { increasing: "↗", decreasing: "↘", stable: "→" }[overall.trend] ?? "";
-  setText(byId("trend"), `${arrow} ${tell(overall.trend)}`);
-  setText(byId("conflicts"), `${overall.conflicts ? "⚠ " : ""}${number(overall.conflicts)}`);
-  byId("conflicts-tile").classList.toggle("warn", overall.conflicts > 0);
+// ---- overall: a tile a figure, each a button that explains it ---------------------------------
+
+const range = ({ low, high }) => tell("between", { low: number(low), high: number(high) });
+const ARROWS = { increasing: "↗", decreasing: "↘", stable: "→" };
+
+// name → (facts) → {value, of?, kind?, words?}; null while it is not known
+const TILES = {
+  attended({ overall }) {
+    if (!overall) return null;
+    const { attendedParticipants, totalParticipants, attendedCancelled } = overall;
+    const left = attendedCancelled ? about("attendedCancelled", { n: number(attendedCancelled) }) : "";
+    return { value: number(attendedParticipants), of: `/ ${number(totalParticipants)}`, more: left };
+  },
+  rate: ({ overall }) => overall && { value: `${number(overall.attendanceRate)} %`, bar: overall.attendanceRate },
+  inside: ({ overall }) => overall && { value: number(overall.inside) },
+  trend: ({ overall }) =>
+    overall && {
+      value: `${ARROWS[overall.trend] ?? ""} ${number(overall.entriesLast5Minutes)}`,
+      of: tell(overall.trend),
+    },
+  pace({ forecast }) {
+    if (!forecast?.rate) return null;
+    const { perHour, expectedPerHour, minutes } = forecast.rate;
+    const kind = perHour > expectedPerHour.high ? "above" : perHour < expectedPerHour.low ? "below" : "within";
+    const mark = { above: "▲", below: "▼", within: "≈" }[kind];
+    return {
+      value: tell("anHour", { n: number(Math.round(perHour)) }),
+      of: `${mark} ${tell(`pace.${kind}`)} ${range(rounded(expectedPerHour))}`,
+      more: about("paceOver", { minutes }),
+    };
+  },
+  expected({ forecast }) {
+    const found = forecast?.expectedFinalAttendance;
+    return found && { value: number(found.value), of: range(found) };
+  },
+  peak({ forecast, event }) {
+    const found = forecast?.peakHourPrediction;
+    const hour = (when) => clockTime(when, event?.timeZone, false);
+    const sure = found && found.low === found.high;
+    return found && { value: hour(found.value), of: sure ? "" : `${hour(found.low)} – ${hour(found.high)}` };
+  },
+  complete({ forecast, event }) {
+    const found = forecast?.completionTime;
+    const at = (when) => clockTime(when, event?.timeZone, false);
+    return found && { value: at(found.value), of: `${at(found.low)} – ${at(found.high)}` };
+  },
+  conflicts: ({ overall }) =>
+    overall && {
+      value: `${overall.conflicts ? "⚠ " : ""}${number(overall.conflicts)}`,
+      kind: overall.conflicts ? "warn" : "",
+    },
+};
+const rounded = ({ low, high }) => ({ low: Math.round(low), high: Math.round(high) });
+let latest = null;
+
+function newTile(name) {
+  const more = () => {
+    const found = TILES[name](latest);
+    const said = found ? `${found.value} ${found.of ?? ""}`.trim() : "–";
+    return { title: `${tell(name)}: ${said}`, lines: [about(name), found?.more, asOf(latest)] };
+  };
+  const value = make("strong", { id: name }, "–");
+  const of = make("span", { id: `${name}-of`, className: "of" });
+  const tile = explained(more, { className: "number tile" }, make("span", { className: "label" }), value, of);
+  tile.dataset.name = name;
+  if (name === "rate") tile.append(make("progress", { id: "progress", max: 100, value: 0 }));
+  return tile;
 }
 
-function methods(breakdown) {
-  const parts = Object.entries(breakdown ?? {}).map(([name, n]) => `${tell(`method.${name}`)} ${number(n)}`);
-  return parts.join(" · ") || "–";
+function drawOverall(facts) {
+  latest = facts;
+  const place = byId("overall");
+  if (!place.children.length) place.append(...Object.keys(TILES).map(newTile));
+  for (const tile of place.children) {
+    const { name } = tile.dataset;
+    const found = TILES[name](facts);
+    setText(tile.querySelector(".label"), tell(name));
+    setText(byId(name), found?.value ?? "–");
+    setText(byId(`${name}-of`), found?.of ?? "");
+    tile.dataset.kind = found?.kind ?? "";
+    if (name === "rate") {
+      byId("progress").value = Math.min(100, found?.bar ?? 0);
+      byId("progress").setAttribute("aria-hidden", "true"); // the number says it
+    }
+  }
+  setText(byId("event"), facts.event?.name ?? "Gatesync");
+  setText(byId("event-status"), facts.event?.status ? tell(`status.${facts.event.status}`) : "");
 }
 
-function drawGates({ gates, event }) {
-  const rows = gates.map((gate) => ({
-    key: gate.gateId,
-    cells: [
-      `${gate.name ?? gate.gateId}${gate.active === false ? ` (${tell("closed")})` : ""}`,
-      number(gate.totalProcessed),
-      methods(gate.methodBreakdown),
-      { text: number(gate.refused), kind: "" },
-      `${number(gate.avgProcessingTime)} ms`,
-      {
-        text: `${gate.currentLoad > LOAD_HIGH ? "⚠ " : ""}${number(gate.currentLoad)} %`,
-        kind: gate.currentLoad > LOAD_HIGH ? "warn" : "",
-      },
-      `${number(gate.estimatedWaitTime)} s`,
-      clockTime(gate.lastAttendance, event?.timeZone),
-    ],
-  }));
-  fill("gates", ["gate", "processed", "methods", "refused", "average", "load", "wait", "last"], rows);
-}
+// ---- latest scans -----------------------------------------------------------------------------
 
-function stateOf({ deviceId, online }) {
-  if (!deviceId) return { text: `– ${tell("noDevice")}`, kind: "none" };
-  return online ? { text: `● ${tell("online")}`, kind: "good" } : { text: `✕ ${tell("offline")}`, kind: "bad" };
-}
-
-function clockOf({ clock }) {
-  if (!clock) return "–";
-  if (clock.quality === "wall") return { text: `⚠ ${tell("clockUnsure")}`, kind: "warn" };
-  return { text: `✓ ±${number(Math.round(clock.errorMs ?? 0))} ms`, kind: "good" };
-}
-
-function troublesOf({ troubles }) {
-  if (!Array.isArray(troubles) || !troubles.length) return "–";
-  const said = troubles.map((one) => one[currentLanguage()] ?? one.en ?? one.code).join(" · ");
-  return { text: `⚠ ${said}`, kind: "warn" };
-}
-
-function lagOf({ deviceId, replicaLag }) {
-  if (!deviceId || typeof replicaLag !== "number") return "–";
-  return replicaLag ? { text: tell("behind", { n: number(replicaLag) }), kind: "warn" } : `✓ ${tell("current")}`;
-}
-
-function seenOf({ deviceId, lastSeenAt }) {
-  if (!deviceId) return "–";
-  return lastSeenAt ? tell("ago", { age: tellAge(Date.now() - new Date(lastSeenAt)) }) : tell("never");
-}
-
-// Ages go on counting while nothing arrives.
-export function drawAges({ sync }) {
-  const several = new Map();
-  for (const { gateId } of sync.values()) several.set(gateId, (several.get(gateId) ?? 0) + 1);
-  const rows = [...sync].map(([key, status]) => ({
-    key,
-    cells: [
-      `${status.gateName ?? status.gateId}${several.get(status.gateId) > 1 ? ` · ${status.deviceName}` : ""}`,
-      stateOf(status),
-      { text: number(status.waiting), kind: status.waiting ? "warn" : "" },
-      lagOf(status),
-      seenOf(status),
-      clockOf(status),
-      troublesOf(status),
-    ],
-  }));
-  fill("sync", ["gate", "state", "waiting", "lag", "seen", "clock", "trouble"], rows);
+function whyOf({ override, kind, reason }) {
+  if (!override) return kind ? tell(`kind.${kind}`) : tell(`reason.${reason}`);
+  const words = tell("overridden", { name: override.operatorId, text: override.text });
+  const against = tell(`reason.${reason}`);
+  const worse = kind && kind !== "override" ? ` · ${tell(`kind.${kind}`)}` : "";
+  return `${words}${against ? ` (${against})` : ""}${worse}`;
 }
 
 function drawScans({ scans, gates, event }) {
@@ -154,18 +170,17 @@ function drawScans({ scans, gates, event }) {
       clockTime(scan.occurredAt, event?.timeZone),
       `${names.get(scan.gateId) ?? scan.gateId} ${scan.direction === "exit" ? "←" : "→"} ${tell(scan.direction === "exit" ? "out" : "in")}`,
       scan.maskedName ?? tell("unknownPerson"),
+      tell(`method.${scan.method}`),
       { text: `${VERDICT_MARKS[scan.verdict] ?? "?"} ${tell(`verdict.${scan.verdict}`)}`, kind: scan.verdict },
-      scan.kind ? tell(`kind.${scan.kind}`) : tell(`reason.${scan.reason}`),
+      whyOf(scan),
     ],
   }));
-  fill("scans", ["time", "gate", "who", "verdict", "why"], rows);
+  fill("scans", ["time", "gate", "who", "method", "verdict", "why"], rows);
   byId("no-scans").hidden = scans.length > 0;
   setText(byId("zone"), event?.timeZone ?? "");
 }
 
 export function drawLive(facts) {
   drawOverall(facts);
-  drawGates(facts);
-  drawAges(facts);
   drawScans(facts);
 }

@@ -1,51 +1,86 @@
 // The live page. `facts` is everything it knows; frames change it, `draw` shows it.
-import { drawAlerts, drawForecast, forgetAlerts, onAlertFrame, stopForecast, watchForecast } from "./alerts.js";
-import { drawAttention, stopWatching, watchDevices } from "./attention.js";
-import { drawAges, drawLive } from "./draw.js";
+import { drawAlerts, forgetAlerts, onAlertFrame } from "./alerts.js";
+import { askWaiting, drawAttention, stopWatching, watchDevices } from "./attention.js";
+import { drawCurves } from "./charts.js";
+import { drawConflicts, forgetConflicts } from "./conflicts.js";
+import { drawLive } from "./draw.js";
 import { endEnrolment, offerEnrolment } from "./enrol.js";
+import { closeExplanation, drawExplanation } from "./explain.js";
+import { drawAges, drawGates } from "./gatemap.js";
+import { drawPeople, forgetPeople } from "./people.js";
 import { follow, showSignIn, startPage } from "./shell.js";
+import explanations from "./words.explain.js";
 import { currentLanguage, learn, tell, tellAge } from "./words.js";
 import words from "./words.live.js";
 
 learn(words);
+learn(explanations);
 
 const SCANS_MAX = 20;
 const byId = (id) => document.getElementById(id);
-
-const facts = {
-  person: null,
-  line: "connecting", // connecting | connected | lost
+const nothing = () => ({
   heardAt: null, // when the last frame arrived, by this machine's clock (ms)
   event: null,
   overall: null,
   gates: [],
-  sync: new Map(), // "gate/device" → its last gate.status and when it was heard
+  sync: new Map(), // "gate/device" → its last gate.status
+  syncMoved: 0,
   scans: [], // newest first
-};
+  arrivals: null,
+  forecast: null,
+  conflicts: null,
+});
+const facts = { person: null, line: "connecting", ...nothing() }; // connecting | connected | lost
 let stopFollowing = null;
 let drawing = false;
 
+document.documentElement.classList.toggle("wall", new URLSearchParams(location.search).get("wall") === "1");
+
 // ---- frames -----------------------------------------------------------------------------------
+
+const keyOf = ({ gateId, deviceId }) => `${gateId}/${deviceId ?? ""}`;
 
 const onFrame = {
   ...onAlertFrame,
   "stats.updated"(data) {
     facts.overall = data.overall ?? facts.overall;
-    facts.gates = data.gates ?? facts.gates;
     facts.event = data.event ?? facts.event;
+    if (data.partial) {
+      const moved = new Map(data.gates.map((gate) => [gate.gateId, gate]));
+      facts.gates = facts.gates.map((gate) => moved.get(gate.gateId) ?? gate);
+    } else facts.gates = data.gates ?? facts.gates;
   },
   "gate.status"(data) {
-    const key = `${data.gateId}/${data.deviceId ?? ""}`;
-    facts.sync.set(key, data);
+    facts.sync.set(keyOf(data), data);
+    facts.syncMoved += 1;
   },
   "gates.known"({ gates }) {
-    const known = new Set(gates.map(({ gateId, deviceId }) => `${gateId}/${deviceId ?? ""}`));
+    const known = new Set(gates.map(keyOf));
     for (const key of facts.sync.keys()) if (!known.has(key)) facts.sync.delete(key);
+    facts.syncMoved += 1;
   },
   "scan.merged"(data) {
     const at = facts.scans.findIndex(({ scanId }) => scanId === data.scanId);
     if (at >= 0) facts.scans[at] = data; // merged anew: its verdict may have changed
     else facts.scans = [data, ...facts.scans].slice(0, SCANS_MAX);
+  },
+  "arrivals.updated"(data) {
+    if (!data.partial) {
+      facts.arrivals = { ...data, slots: new Map(data.slots.map((slot) => [slot[0], slot])) };
+      return;
+    }
+    const { slots } = facts.arrivals;
+    for (const slot of data.slots) slots.set(slot[0], slot);
+    facts.arrivals = { ...data, slots };
+  },
+  "forecast.updated"(data) {
+    facts.forecast = data;
+  },
+  "conflicts.updated"(data) {
+    facts.conflicts = data;
+  },
+  "devices.waiting"({ deviceIds }) {
+    askWaiting(deviceIds, draw);
   },
 };
 
@@ -83,7 +118,8 @@ function drawConnection() {
   old.hidden = facts.line === "connected" || facts.heardAt === null;
   if (!old.hidden) {
     const time = new Date(facts.heardAt).toLocaleTimeString(currentLanguage());
-    old.textContent = tell("old", { time, age: tellAge(Date.now() - facts.heardAt) });
+    const words = tell("old", { time, age: tellAge(Date.now() - facts.heardAt) });
+    if (old.textContent !== words) old.textContent = words;
   }
 }
 
@@ -93,12 +129,17 @@ function draw() {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
+    if (!facts.person) return drawConnection();
     byId("report").search = `?language=${currentLanguage()}`;
     drawConnection();
     drawAlerts(draw);
-    drawForecast(facts.event?.timeZone);
     drawLive(facts);
+    drawGates(facts);
+    drawCurves(facts);
+    drawConflicts(facts);
+    drawPeople(facts);
     drawAttention(draw);
+    drawExplanation();
   });
 }
 
@@ -107,9 +148,8 @@ function draw() {
 function signedIn(person) {
   facts.person = person;
   startFollowing();
-  watchDevices(person, draw);
+  watchDevices(person);
   offerEnrolment(person);
-  watchForecast(draw);
 }
 
 function signedOut() {
@@ -117,9 +157,11 @@ function signedOut() {
   stopFollowing = null;
   stopWatching();
   endEnrolment();
-  stopForecast();
-  Object.assign(facts, { person: null, heardAt: null, event: null, overall: null, gates: [], scans: [] });
-  facts.sync.clear();
+  forgetAlerts();
+  forgetConflicts();
+  forgetPeople();
+  closeExplanation();
+  Object.assign(facts, { person: null, ...nothing() });
 }
 
 setInterval(() => {
