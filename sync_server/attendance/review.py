@@ -14,6 +14,7 @@ from sync_server.attendance import merge_store
 from sync_server.attendance.explain import Names, explanation
 from sync_server.attendance.knowledge import knowledge_of
 from sync_server.storage import schema
+from sync_server.storage.outbox import emit
 
 ScanRow = Row[Any]
 
@@ -135,6 +136,8 @@ def resolve(
             text=word.text,
         )
     )
+    told = {"scanId": word.scan_id, "action": word.action, "operatorId": word.operator_id}
+    emit(conn, [("resolution.added", told)], word.at_ms)
     people = [row.participant_id] if row.participant_id is not None else []
     digests = [row.digest] if row.digest is not None else []
     merge_store.refold(conn, people, word.at_ms, digests=digests, scan_ids=[word.scan_id])

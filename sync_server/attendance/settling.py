@@ -16,8 +16,8 @@ from sync_server.attendance.scan_rows import Row
 from sync_server.insight import counters, tallies
 from sync_server.storage import revisions
 from sync_server.storage.chunks import insert_rows, mappings_in, select_in, update_rows
+from sync_server.storage.outbox import emit
 from sync_server.storage.schema import participants, presences, scans
-from sync_server.stream.outbox import emit
 
 _PRESENCES = select(presences)
 _NAMES = select(participants.c.participant_id, participants.c.masked_name)

@@ -14,8 +14,9 @@ from shared.limits import ENROLMENT_CODE_TTL_S
 from sync_server.identity import pins
 from sync_server.identity.tokens import Assertion, Granted
 from sync_server.storage import revisions, schema
+from sync_server.storage.database import moment_ms
 from sync_server.storage.history import record_change
-from sync_server.stream.outbox import emit
+from sync_server.storage.outbox import emit
 
 
 class EnrolmentFault(Enum):
@@ -73,6 +74,7 @@ def create_enrolment(conn: Connection, gate_id: str, code: str, now_ms: int) -> 
             code_hash=hash_code(code), gate_id=gate_id, expires_ms=expires_ms
         )
     )
+    emit(conn, [("enrolment.created", {"gateId": gate_id})], now_ms)
     return expires_ms
 
 
@@ -209,6 +211,8 @@ def accept_quarantine(conn: Connection, device_id: str, operator_id: str, text: 
             subject="device", subject_id=device_id, at_ms=last_ms + 1, value=value
         )
     )
+    told = {"deviceId": device_id, "gateId": device.gate_id, "operatorId": operator_id}
+    emit(conn, [("device.accepted", told)], moment_ms(conn))
     return True
 
 

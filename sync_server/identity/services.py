@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, select
 from shared.errors import UsageError
 from sync_server.identity.rights import Role
 from sync_server.storage import schema
+from sync_server.storage.outbox import emit
 
 ROLES = tuple(role.value for role in Role if role is not Role.DEVICE)
 _NAME_CHARS_MAX = 80
@@ -27,6 +28,7 @@ def create_api_key(conn: Connection, name: str, role: str, now_ms: int) -> str:
     conn.execute(
         insert(keys).values(key_hash=hash_key(key), name=name, role=role, created_ms=now_ms)
     )
+    emit(conn, [("service.created", {"name": name, "role": role})], now_ms)
     return key
 
 

@@ -10,11 +10,11 @@ from shared.model import ADMITTING
 from shared.wire import format_time
 from sync_server.insight import stats
 from sync_server.insight.alert_rules import Alert, AlertType, Key, Picture
-from sync_server.storage import schema
+from sync_server.storage import outbox, schema
 from sync_server.storage.chunks import mappings
 from sync_server.storage.history import event_of
 from sync_server.storage.message_tables import alerts, deliveries
-from sync_server.stream import outbox, tail
+from sync_server.stream import tail
 
 RAISED, CLEARED, ACKNOWLEDGED = "alert.raised", "alert.cleared", "alert.acknowledged"
 KEPT_MAX = 1_000  # cleared alerts that are kept; the oldest go first

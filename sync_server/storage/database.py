@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import InternalError, OperationalError
 
 from shared.errors import PermanentError, TransientError, UsageError
+from sync_server import system_clock
 from sync_server.storage.connections import SQLITE, make_engine, parse_url, shown
 from sync_server.storage.link import Link
 from sync_server.storage.migrations import migrate
@@ -35,6 +36,7 @@ JOBS_PER_COMMIT_MAX = 32
 READERS = 2
 
 _CHANGED = "gatesync_changed"
+_NOW_MS = "gatesync_now_ms"
 _open_files: set[str] = set()
 _open_files_guard = threading.Lock()
 
@@ -45,6 +47,17 @@ class _Job(NamedTuple):
 
 
 _Queue = queue.Queue["_Job | None"]
+
+
+def moment_ms(conn: Connection) -> int:
+    """The server's time of the job that runs: one for all that it writes."""
+    at_ms: int = conn.info[_NOW_MS]
+    return at_ms
+
+
+def set_moment(conn: Connection, now_ms: int) -> None:
+    """For a store, before each job."""
+    conn.info[_NOW_MS] = now_ms
 
 
 def announce(conn: Connection) -> None:
@@ -58,8 +71,10 @@ class Database:
     A full queue raises TransientError at once (P12); HTTP answers it with 503.
     """
 
-    def __init__(self, writer: Engine, reader: Engine, file: str | None) -> None:
-        self._file = file
+    def __init__(
+        self, writer: Engine, reader: Engine, file: str | None, now_ms: Callable[[], int]
+    ) -> None:
+        self._file, self._now_ms = file, now_ms
         self._writes: _Queue = queue.Queue(WRITES_WAITING_MAX)
         self._reads: _Queue = queue.Queue(READS_WAITING_MAX)
         self._callbacks: list[Callable[[], None]] = []
@@ -76,14 +91,14 @@ class Database:
             thread.start()
 
     @classmethod
-    def open(cls, url: str) -> "Database":
+    def open(cls, url: str, now_ms: Callable[[], int] = system_clock.now_ms) -> "Database":
         """`sqlite:///DIR/sync.db` or `postgresql://…`; makes the schema when it is missing."""
         parsed = parse_url(url)
         file = _claimed(parsed)
         try:
             writer = make_engine(parsed, writes=True)
             migrate(writer, file or shown(parsed))
-            return cls(writer, make_engine(parsed, writes=False), file)
+            return cls(writer, make_engine(parsed, writes=False), file, now_ms)
         except BaseException:
             _release(file)
             raise
@@ -166,7 +181,7 @@ class Database:
         if not jobs:
             return
         try:
-            results, changed = link.run(partial(_run_together, jobs))
+            results, changed = link.run(partial(_run_together, jobs, self._now_ms))
         except BaseException as error:  # noqa: BLE001 — nothing was committed: each caller hears it
             for job in jobs:
                 job.answer.set_exception(_named(error))
@@ -184,17 +199,21 @@ class Database:
 _Result = tuple[Any, BaseException | None]
 
 
-def _run_together(jobs: Sequence[_Job], conn: Connection) -> tuple[list[_Result], bool]:
+def _run_together(
+    jobs: Sequence[_Job], now_ms: Callable[[], int], conn: Connection
+) -> tuple[list[_Result], bool]:
     """Results in the jobs' order, and whether something was announced."""
     conn.info.pop(_CHANGED, None)
+    set_moment(conn, now_ms())
     if len(jobs) == 1:  # what it raises takes back the transaction, which is only its own
         results: list[_Result] = [(jobs[0].run(conn), None)]
     else:
-        results = [_run_in_savepoint(conn, job) for job in jobs]
+        results = [_run_in_savepoint(conn, job, now_ms) for job in jobs]
     return results, conn.info.pop(_CHANGED, False)
 
 
-def _run_in_savepoint(conn: Connection, job: _Job) -> _Result:
+def _run_in_savepoint(conn: Connection, job: _Job, now_ms: Callable[[], int]) -> _Result:
+    set_moment(conn, now_ms())
     savepoint = conn.begin_nested()
     try:
         result = job.run(conn)

@@ -2,8 +2,9 @@
 
 The only code that writes `revision` and `hash`. Both concern what gates see of a row
 (`storage/lines.py`): a change of other columns is stored without a new revision, but for
-participants, whom the search of `registration` follows by their revisions. Whoever is counted by
-what was written is counted anew here as well (`storage/headcounts.py`).
+participants, whom the search of `registration` follows by their revisions. Each change is told in the
+outbox (`storage/happenings.py`), and whoever is counted by what was written is counted anew here as
+well (`storage/headcounts.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from sqlalchemy import Column, Connection, Table, bindparam, insert, select, upd
 
 from shared.errors import UsageError
 from shared.wire import DIGEST_MODULUS
-from sync_server.storage import headcounts
+from sync_server.storage import happenings, headcounts, outbox
 from sync_server.storage.chunks import (
     KEYS_PER_QUESTION_MAX,
     insert_rows,
@@ -21,7 +22,7 @@ from sync_server.storage.chunks import (
     mappings_in,
     update_rows,
 )
-from sync_server.storage.database import announce
+from sync_server.storage.database import announce, moment_ms
 from sync_server.storage.lines import HASH_OF_NOTHING, hash_of
 from sync_server.storage.schema import state
 
@@ -83,6 +84,8 @@ def upsert_many(
     compared = [name for name in names if name not in BOOKKEEPING]
     revision = head(conn).revision
     change = _Change(revision, 0)
+    messages: list[happenings.Message | None] = []
+    telling = happenings.is_told(table.name)
     ids = list(wanted)
     for start in range(0, len(ids), KEYS_PER_QUESTION_MAX):
         piece = ids[start : start + KEYS_PER_QUESTION_MAX]
@@ -106,8 +109,14 @@ def upsert_many(
         written = (*new, *changed)
         headcounts.follow(conn, table.name, ((stored.get(row[key.name]), row) for row in written))
         change.written += len(new) + len(changed)
+        if telling:
+            messages += [
+                happenings.of_row(table.name, stored.get(row[key.name]), row) for row in written
+            ]
     if change.revision != revision:
         _move_head(conn, change)
+    if told := [message for message in messages if message is not None]:
+        outbox.emit(conn, told, moment_ms(conn))
     return change.written
 
 

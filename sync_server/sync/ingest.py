@@ -19,8 +19,8 @@ from sync_server.attendance.merge_store import insert_scans, refold, refold_devi
 from sync_server.attendance.scan_rows import held_back
 from sync_server.storage import revisions
 from sync_server.storage.chunks import insert_rows, select_in
+from sync_server.storage.outbox import emit
 from sync_server.storage.schema import device_gates, devices, entries, resolutions, scans
-from sync_server.stream.outbox import emit
 from sync_server.sync import journals
 from sync_server.sync.entry_check import CheckedEntry, check_entry, scan_row
 from sync_server.sync.upload import Upload, upload_of
@@ -269,6 +269,10 @@ def _tell(
     for entry in fresh:
         if isinstance(entry.entry, wire.NoteEntry):
             messages.append(("note", about | {"seq": entry.seq, "note": entry.entry.note}))
+        elif isinstance(entry.entry, wire.ResolutionEntry):
+            word = entry.entry
+            told = {"scanId": word.scan_id, "action": word.action, "operatorId": word.operator_id}
+            messages.append(("resolution.added", told))
         if entry.unusable is not None:
             messages.append(("entry.unusable", about | {"seq": entry.seq, "code": entry.unusable}))
     new_twins = sorted(twins & {entry.seq for entry in fresh})

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select, text, update
 from shared.errors import WireError
 from shared.limits import HOLES_REPORTED_MAX
 from sync_server.storage import revisions
+from sync_server.storage.outbox import emit
 from sync_server.storage.schema import devices, journals, lost_ranges
 
 SEQ_MAX = (1 << 53) - 1  # what JSON numbers carry safely
@@ -140,6 +141,7 @@ def declare_lost(
 ) -> None:
     """List ranges that the agent has lost, for ever; one said again in other bounds widens."""
     held = dict(lost_of(conn, device_id, epoch))
+    news: list[Range] = []
     mine = (lost_ranges.c.device_id == device_id) & (lost_ranges.c.epoch == epoch)
     for first, last in ranges:
         if first not in held:
@@ -156,7 +158,12 @@ def declare_lost(
             conn.execute(
                 update(lost_ranges).where(mine, lost_ranges.c.from_seq == first).values(to_seq=last)
             )
-        held[first] = max(last, held.get(first, 0))
+        if last > held.get(first, 0):
+            held[first] = last
+            news.append((first, last))
+    if news:
+        about = {"deviceId": device_id, "epoch": epoch, "ranges": [list(one) for one in news]}
+        emit(conn, [("journal.lost", about)], now_ms)
 
 
 def note_journal(conn: Connection, device_id: str, epoch: str, head: int, now_ms: int) -> Received:

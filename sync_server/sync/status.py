@@ -6,8 +6,8 @@ from sqlalchemy import Connection, insert, select, update
 from shared.errors import WireError
 from shared.wire import StatusRequest, format_time
 from sync_server.attendance.knowledge import note_contact
+from sync_server.storage.outbox import emit
 from sync_server.storage.schema import device_status, devices
-from sync_server.stream.outbox import emit
 from sync_server.sync import journals
 
 

@@ -77,6 +77,7 @@ class SimStore:
 
     def write_now(self, job: Callable[[Connection], T]) -> T:
         with self._writer.begin():
+            database.set_moment(self._writer, self._world.true_ms)
             result = job(self._writer)
         self._announce()
         return result
@@ -138,6 +139,7 @@ class SimStore:
                 answer.set_exception(error)
 
     def _run(self, job: Job) -> tuple[Any, Exception | None]:
+        database.set_moment(self._writer, self._world.true_ms)
         savepoint = self._writer.begin_nested()
         try:
             result = job(self._writer)

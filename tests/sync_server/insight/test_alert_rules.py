@@ -105,6 +105,7 @@ def test_p11_an_alert_is_raised_once_and_cleared_when_it_is_over(database: Datab
     seen = database.write_now(lambda conn: alerts.acknowledge(conn, held, "Kim", START_MS + 2))
     assert seen is not None
     assert seen["acknowledgedBy"] == "Kim"
+    database.write_now(lambda conn: alerts.acknowledge(conn, held, "Lee", START_MS + 2))
     assert database.read_now(lambda conn: alerts.differs(conn, {}))
     database.write_now(lambda conn: alerts.settle(conn, {}, START_MS + 3))
     assert messages() == ["alert.raised", "alert.acknowledged", "alert.cleared"]

@@ -9,8 +9,9 @@ import pytest
 from aiohttp import web
 
 from sync_server.http.webhooks import SIGNATURE, Webhook
+from sync_server.storage import outbox
 from sync_server.storage.database import Database
-from sync_server.stream import deliveries, outbox
+from sync_server.stream import deliveries
 from sync_server.stream.deliveries import ATTEMPTS_MAX, DONE_KEPT, PARKED_KEPT
 from sync_server.stream.handlers import Envelope, HandlerError, Stream
 from sync_server.stream.head_watch import HeadWatch
