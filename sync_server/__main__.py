@@ -47,7 +47,7 @@ def _run(given: list[str]) -> int:
 
 def _find(name: str) -> Callable[..., int]:
     """Commands are imported when they run: `verify` needs no web server."""
-    from sync_server.commands import access, backup, imports, init, participants, serve
+    from sync_server.commands import access, backup, imports, init, mail, participants, serve
 
     commands: dict[str, Callable[..., int]] = {
         "serve": serve.run,
@@ -55,6 +55,7 @@ def _find(name: str) -> Callable[..., int]:
         "import": imports.run_import,
         "import-beacons": participants.run_import_beacons,
         "tickets": participants.run_tickets,
+        "mail": mail.run,
         "enrol": access.run_enrol,
         "api-key": access.run_api_key,
         "backup": backup.run_backup,

@@ -23,6 +23,9 @@ from sync_server.http.webhooks import webhook_of
 from sync_server.identity.keys import load_keys
 from sync_server.identity.tokens import AccessTokens
 from sync_server.insight.alert_rules import Thresholds
+from sync_server.mail.alert_mail import AlertMail
+from sync_server.mail.sender import MailRoom
+from sync_server.mail.settings import mail_settings
 from sync_server.privacy.vault import Vault
 from sync_server.registration.import_desk import ImportDesk
 from sync_server.registration.import_jobs import ImportJobs
@@ -32,7 +35,7 @@ from sync_server.storage import schema
 from sync_server.storage.database import Database
 from sync_server.storage.paths import DataFolder
 from sync_server.stream.alert_watch import AlertWatch
-from sync_server.stream.handlers import Stream
+from sync_server.stream.handlers import Handler, Stream
 from sync_server.stream.head_watch import HeadWatch
 from sync_server.stream.live_hub import LiveHub
 from sync_server.sync.badge_table import BadgeTable
@@ -55,6 +58,9 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     vault = Vault(keys.master)
     past_share = config.past_attendance_percent / 100 or None
     desk = ImportDesk(database, vault, keys, folder.imports, system_clock.now_ms)
+    mail = MailRoom(
+        database, vault, mail_settings(config), system_clock.now_ms, system_clock.monotonic_s
+    )
     return Services(
         database=database,
         backups=Backups(folder, database_url(folder, config), config),
@@ -64,6 +70,7 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
         vault=vault,
         desk=desk,
         import_jobs=ImportJobs(desk),
+        mail=mail,
         badges=BadgeTable(vault, keys.digest),
         search=ParticipantSearch(database, heads, vault),
         beacon_horizon_ms=config.beacon_horizon_hours * 3_600_000,
@@ -79,7 +86,14 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
 
 def make_stream(services: Services, config: Config) -> Stream:
     """Who is told of what happens, as the settings say."""
-    handlers = webhook_of(config.webhook_url, config.webhook_secret, config.webhook_types)
+    handlers: list[Handler] = list(
+        webhook_of(config.webhook_url, config.webhook_secret, config.webhook_types)
+    )
+    mail, to = services.mail, services.mail.settings.alerts_to
+    if to:
+        handlers.append(
+            AlertMail(services.database, services.vault, to, services.now_ms, mail.wake)
+        )
     return Stream(
         services.database,
         services.heads,
@@ -122,7 +136,16 @@ async def listening(
         watch = AlertWatch(database, thresholds(config), services.now_ms)
         marks = SearchMarks(database, services.vault, services.keys.digest)
         jobs = services.import_jobs
-        parts = (services.live, stream, watch, services.backups, services.search, jobs, marks)
+        parts = (
+            services.live,
+            stream,
+            watch,
+            services.backups,
+            services.search,
+            services.mail,
+            jobs,
+            marks,
+        )
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(part.run()) for part in parts]
             try:
@@ -130,6 +153,7 @@ async def listening(
             finally:
                 await site.stop()
                 services.heads.close()
+                await services.mail.finish()
                 await services.live.close()
                 for task in running:
                     task.cancel()

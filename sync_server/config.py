@@ -39,6 +39,22 @@ class Config:
     alert_waiting_scans: int = 50
     alert_clock_off_ms: int = 60_000
     alert_disk_free_mb: int = 200
+    alert_mail_to: str = ""  # who is told of alerts by mail; commas between
+    smtp_host: str = ""  # the mail server; none if empty, and then nothing is mailed
+    smtp_port: int = 587
+    smtp_security: str = "starttls"  # starttls | tls (from the first byte, port 465) | none
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_password_file: str = ""  # a file that holds the password and nothing else
+    smtp_ca_file: str = ""  # who signed its certificate, if not one that the machine knows
+    mail_from: str = ""  # tickets@example.org, or Name <tickets@example.org>
+    mail_reply_to: str = ""
+    mail_bounce_to: str = ""  # where bounces go; {id} in it tells one mail from another
+    mail_language: str = "ko"  # ko | en, where a participant has no wish
+    mail_when: str = "registered,reissued"  # what mails a ticket by itself; also imported, never
+    mail_per_minute: int = 60  # at most
+    mail_pause_s: int = 60  # before a second attempt; five times as long before the third
+    mail_timeout_s: int = 60  # how long the mail server may take for an answer
 
 
 def load_config(file: Path | None, environment: Mapping[str, str] | None = None) -> Config:
@@ -89,9 +105,37 @@ def _checked(config: Config, given: Mapping[str, Any], source: str) -> Config:
         raise UsageError(f"{source}: webhook_url needs a webhook_secret to sign with")
     if config.webhook_url and not config.webhook_url.startswith(("http://", "https://")):
         raise UsageError(f"{source}: webhook_url must begin with http:// or https://")
+    _check_mail(config, source)
     if config.public_url and not config.public_url.startswith(("http://", "https://")):
         raise UsageError(f"{source}: public_url must begin with http:// or https://")
     return config
+
+
+def _check_mail(config: Config, source: str) -> None:
+    check_port(config.smtp_port, f"{source}: smtp_port")
+    if config.smtp_security not in {"starttls", "tls", "none"}:
+        raise UsageError(f"{source}: smtp_security must be one of starttls, tls, none")
+    if config.smtp_user and config.smtp_security == "none":
+        raise UsageError(f"{source}: smtp_user needs smtp_security starttls or tls: a password "
+                         "does not travel in clear")  # fmt: skip
+    if config.mail_language not in {"ko", "en"}:
+        raise UsageError(f"{source}: mail_language must be ko or en")
+    for name in ("mail_per_minute", "mail_timeout_s"):
+        if getattr(config, name) < 1:
+            raise UsageError(f"{source}: {name} must be at least 1")
+    if config.alert_mail_to and not config.smtp_host:
+        raise UsageError(f"{source}: alert_mail_to needs smtp_host: the server that takes mails")
+
+
+def secret_of(text: str, file: str, setting: str) -> str:
+    """The secret itself, or what its file holds; UsageError where that can't be read."""
+    if not file:
+        return text
+    try:
+        return Path(file).read_text("utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UsageError(f"{setting} {file}: {reason}") from error
 
 
 def check_port(port: int, source: str) -> int:

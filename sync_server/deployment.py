@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
 from shared.errors import UsageError
 from sync_server import system_clock
 from sync_server.attendance.merge_store import tell_old_conflicts
-from sync_server.config import Config
+from sync_server.config import Config, secret_of
 from sync_server.identity.keys import ServerKeys, load_keys
 from sync_server.insight import tallies
 from sync_server.privacy.vault import Vault
@@ -41,16 +40,9 @@ def database_url(folder: DataFolder, config: Config) -> str:
     url = parse_url(config.database_url)
     if url.get_backend_name() != POSTGRESQL:
         raise UsageError("database_url: postgresql://user@host/name, or nothing for SQLite")
-    password = config.database_password
-    if config.database_password_file:
-        try:
-            text = Path(config.database_password_file).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise UsageError(
-                f"database_password_file {config.database_password_file}: {reason}"
-            ) from error
-        password = text.removesuffix("\n").removesuffix("\r")
+    password = secret_of(
+        config.database_password, config.database_password_file, "database_password_file"
+    )
     if password:
         url = url.set(password=password)
     return url.render_as_string(hide_password=False)

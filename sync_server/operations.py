@@ -21,6 +21,7 @@ from sync_server.exports import Exports
 from sync_server.identity import devices, services
 from sync_server.identity.enrolment_codes import enrolment_url, make_code
 from sync_server.identity.people import create_owner
+from sync_server.mail_operations import MAIL_OPERATIONS
 from sync_server.registration import import_store
 from sync_server.registration.beacon_import import import_beacons
 from sync_server.registration.event_store import check_same_event
@@ -194,6 +195,7 @@ def _init(
 
 
 OPERATIONS: dict[str, Operation] = {
+    **MAIL_OPERATIONS,
     "import": _import,
     "imports": _imports,
     "import-refused": _import_refused,

@@ -1,6 +1,7 @@
 """The command line of `sync-server` (API §1)."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -49,6 +50,8 @@ def make_parser() -> argparse.ArgumentParser:
     tickets = command("tickets", "write every registered participant's ticket")
     tickets.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     tickets.add_argument("--format", choices=["png", "svg", "pdf", "csv"], default="png")
+
+    _add_mail(command)
 
     enrol = command("enrol", "print a one-use code for a gate's device")
     enrol.add_argument("--gate", required=True, metavar="GATE_ID")
@@ -106,3 +109,22 @@ def _take_import(imported: argparse.ArgumentParser) -> None:
                           help="let rows lift blocked and cancelled")  # fmt: skip
     imported.add_argument("--map", action="append", default=[], metavar="HEADING=FIELD",
                           help="a column with another heading (no FIELD: not used); may be repeated")  # fmt: skip
+
+
+def _add_mail(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    mail = command("mail", "mail tickets, and see what became of them")
+    mail.add_argument("what", choices=["send", "status", "retry", "bounces", "test"],
+                      help="send: queue tickets of those who have not had theirs; status: how many "
+                      "wait, were sent, failed; retry: queue all of one state again; bounces: read "
+                      "delivery reports that came back; test: a sample to an address")  # fmt: skip
+    mail.add_argument("target", nargs="?", metavar="FILE|ADDRESS",
+                      help="bounces: an .eml or mbox, - reads standard input; test: the address")  # fmt: skip
+    mail.add_argument("--group", help="send: only to this group")
+    mail.add_argument("--participant", action="append", metavar="ID",
+                      help="send: only to this one; may be repeated")  # fmt: skip
+    mail.add_argument("--again", action="store_true", help="send: also to those who had theirs")
+    mail.add_argument("--dry-run", action="store_true", help="send: only say how many")
+    mail.add_argument("--state", choices=["failed", "bounced", "uncertain"], default="failed",
+                      help="retry: which (failed)")  # fmt: skip
+    mail.add_argument("--language", choices=["ko", "en"], default="ko", help="test: which (ko)")
+    mail.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -11,6 +11,8 @@ from sync_server.http import answers
 from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.routing import Call, Route, json_response, no_content
 from sync_server.identity.rights import Right
+from sync_server.mail.choosing import queue_ticket
+from sync_server.mail.settings import REISSUED
 from sync_server.registration import printing
 from sync_server.registration.beacons import (
     BadBeaconError,
@@ -62,9 +64,13 @@ async def add(call: Call) -> web.StreamResponse:
         row = issue_ticket(conn, participant_id, vault, services.keys, call.received_ms)
         if row is None:
             raise not_found("participant_not_found", f"There is no participant {participant_id!r}.")
+        if services.mail.settings.queues(REISSUED):
+            queue_ticket(conn, participant_id, call.received_ms)
         return credential_json(row, vault, load_event(conn).tag)
 
-    return json_response(await services.database.write(job), 201)
+    answer = await services.database.write(job)
+    services.mail.wake()
+    return json_response(answer, 201)
 
 
 def stored_beacon(

@@ -17,6 +17,8 @@ from sync_server.http.forms import ItemsAtMost
 from sync_server.http.review import checked_limit
 from sync_server.http.routing import Call, Query, Route, json_response, no_content
 from sync_server.identity.rights import Right
+from sync_server.mail.choosing import queue_ticket
+from sync_server.mail.settings import REGISTERED
 from sync_server.registration import participants
 from sync_server.registration.event_store import load_event
 from sync_server.registration.participants import Filter, Registrar, RegistrationRefusedError
@@ -76,9 +78,14 @@ async def create(call: Call) -> web.StreamResponse:
     cells = {name: text for name, text in _cells(body).items() if text is not None}
 
     def job(conn: Connection) -> dict[str, Any]:
-        return _shown(conn, call, _registrar(call).create(conn, cells))
+        row = _registrar(call).create(conn, cells)
+        if call.services.mail.settings.queues(REGISTERED):
+            queue_ticket(conn, row["participant_id"], call.received_ms)
+        return _shown(conn, call, row)
 
-    return json_response(await _registered(call, job), 201)
+    answer = await _registered(call, job)
+    call.services.mail.wake()
+    return json_response(answer, 201)
 
 
 async def change(call: Call) -> web.StreamResponse:

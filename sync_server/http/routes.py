@@ -13,6 +13,8 @@ from sync_server.http import (
     health,
     imports,
     live,
+    mail,
+    mail_texts,
     openapi,
     operators,
     pages,
@@ -45,6 +47,8 @@ def all_routes() -> tuple[Route, ...]:
         *reports.ROUTES,
         *alerts.ROUTES,
         *deliveries.ROUTES,
+        *mail.ROUTES,
+        *mail_texts.ROUTES,
         *live.ROUTES,
         *openapi.ROUTES,
     )

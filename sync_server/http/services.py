@@ -8,6 +8,7 @@ from aiohttp import web
 from shared.limits import (
     ENROL_FAILURES_PER_MINUTE_MAX,
     GATE_SEARCHES_PER_MINUTE_MAX,
+    MAIL_TESTS_PER_MINUTE_MAX,
     SIGN_IN_FAILURES_PER_MINUTE_MAX,
     TOKEN_FAILURES_PER_MINUTE_MAX,
 )
@@ -16,6 +17,7 @@ from sync_server.exports import Exports
 from sync_server.identity.keys import ServerKeys
 from sync_server.identity.throttle import Throttle
 from sync_server.identity.tokens import AccessTokens
+from sync_server.mail.sender import MailRoom
 from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
 from sync_server.registration.import_desk import ImportDesk
@@ -48,6 +50,7 @@ class Services:
     desk: ImportDesk
     import_jobs: ImportJobs
     search: ParticipantSearch
+    mail: MailRoom
     now_ms: Callable[[], int]
     monotonic_s: Callable[[], float]
     listening_url: str = ""
@@ -61,6 +64,7 @@ class Services:
         default_factory=lambda: Throttle(ENROL_FAILURES_PER_MINUTE_MAX)
     )
     gate_searches: Throttle = field(default_factory=lambda: Throttle(GATE_SEARCHES_PER_MINUTE_MAX))
+    mail_tests: Throttle = field(default_factory=lambda: Throttle(MAIL_TESTS_PER_MINUTE_MAX))
     token_failures: Throttle = field(
         default_factory=lambda: Throttle(TOKEN_FAILURES_PER_MINUTE_MAX)
     )

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from sync_server.storage import figure_tables
 from sync_server.storage import import_tables as _import_tables  # noqa: F401 - belong to it
+from sync_server.storage import mail_tables as _mail_tables  # noqa: F401 - belong to it too
 from sync_server.storage import message_tables as _message_tables  # noqa: F401 - belong to it too
 from sync_server.storage.metadata import metadata
 

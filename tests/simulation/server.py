@@ -23,6 +23,8 @@ from sync_server.http.services import Services
 from sync_server.identity import callers
 from sync_server.identity.keys import ServerKeys
 from sync_server.identity.tokens import AccessTokens
+from sync_server.mail.sender import MailRoom
+from sync_server.mail.settings import mail_settings
 from sync_server.privacy.vault import Vault
 from sync_server.registration.search import ParticipantSearch
 from sync_server.storage.backup import write_backup
@@ -119,6 +121,9 @@ class SimServer:
             badges=BadgeTable(VAULT, KEYS.digest),
             search=ParticipantSearch(self.store, heads, VAULT),
             live=LiveHub(self.store, heads, lambda: world.true_ms),
+            mail=MailRoom(
+                self.store, VAULT, mail_settings(Config()), lambda: world.true_ms, loop.time
+            ),
             now_ms=lambda: world.true_ms,
             monotonic_s=loop.time,
         )

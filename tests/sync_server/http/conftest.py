@@ -180,12 +180,13 @@ NewServer = Callable[..., Any]
 async def new_server(tmp_path: Path) -> AsyncIterator[NewServer]:
     async with AsyncExitStack() as stack:
 
-        async def make(people_count: int = 5) -> Server:
+        async def make(people_count: int = 5, **settings: Any) -> Server:
             folder = DataFolder(tmp_path)
             database = Database.open(folder.database_url)
             stack.callback(database.close)
             begin(database, folder, people_count)
-            running = await stack.enter_async_context(listening(database, folder, Config(port=0)))
+            config = Config(port=0, **settings)
+            running = await stack.enter_async_context(listening(database, folder, config))
             http = await stack.enter_async_context(
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
             )

@@ -1,0 +1,1 @@
+"""Mails: tickets to participants, alerts to organisers (docs/mail.md)."""
