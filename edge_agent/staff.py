@@ -19,6 +19,7 @@ from edge_agent.storage.people_search import PeopleSearch
 from shared.search_wire import SearchAnswer
 from shared.wire import OperatorLine
 
+_LOOKED_BACK_MAX = 5_000  # entries
 OnLane = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
@@ -43,11 +44,7 @@ class Staff:
         self._reader = parts.replica.reader()
         self._people = PeopleSearch(parts.replica.path)
         self.recent = Recent(self._gate_name)
-        for row in reversed(parts.journal.newest(RECENT_MAX)):
-            if row.body["type"] == "scan":
-                person = row.body.get("participantId")
-                name = None if person is None else self._reader.by_person(person).masked_name
-                self.recent.add_body(row.body, row.at_ms, name)
+        self._recall()
         self.desk = Desk(
             parts.lane,
             parts.journal,
@@ -70,6 +67,19 @@ class Staff:
             restart=restart,
         )
         parts.lane.on_outcome.append(self._decided)
+
+    def _recall(self) -> None:
+        """What this gate decided before it was started, from its journal, oldest first."""
+        rows = self._parts.journal.newest(_LOOKED_BACK_MAX)
+        taken_back = {row.body["scanId"] for row in rows if row.body["type"] == "resolution"}
+        scans = [row for row in reversed(rows) if row.body["type"] == "scan"]
+        for place, row in enumerate(scans):
+            person = row.body.get("participantId")
+            shown = person is not None and len(scans) - place <= RECENT_MAX
+            name = self._reader.by_person(person).masked_name if shown else None
+            self.recent.add_body(row.body, row.at_ms, name)
+            if row.body["scanId"] in taken_back:
+                self.recent.undone(row.body["scanId"])
 
     def routes(self) -> list[KioskRoute]:
         return self._web.routes()

@@ -120,6 +120,7 @@ class Desk:
                 "lastAt": format_time(presence.last_ms),
                 "lastGateId": presence.last_gate_id,
                 "lastDirection": presence.last_direction and str(presence.last_direction),
+                "lastMethod": self._recent.method_of(participant_id, presence),
             }
         return said
 

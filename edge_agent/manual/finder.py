@@ -52,12 +52,12 @@ class Finder:
         shown = dict(list(rows.items())[:SEARCH_RESULTS_MAX])
         places = await self._would_say(list(shown))
         for person_id, row in shown.items():
+            theirs_at, theirs_how = row["lastAt"], row["lastMethod"]
             row.update(places.get(person_id, {}))
+            if row["lastMethod"] is None and row["lastAt"] == theirs_at:
+                row["lastMethod"] = theirs_how  # the server knows how, wherever it was
             row["gateName"] = self._recent.gate_name(row.get("lastGateId"))
-            row["refusal"] = self._recent.of(person_id, admitted=False)
-            here_before = self._recent.of(person_id, admitted=True)
-            if here_before is not None and here_before["at"] == row.get("lastAt"):
-                row["lastMethod"] = here_before["method"]
+            row["refusal"] = self._recent.last_refusal(person_id)
         return {
             "people": list(shown.values()),
             "more": len(rows) > len(shown) or (theirs is not None and theirs.more),

@@ -13,6 +13,7 @@ from shared.reasons import Reason
 from sync_server.attendance import merge_store
 from sync_server.attendance.explain import Names, explanation
 from sync_server.attendance.knowledge import knowledge_of
+from sync_server.attendance.overriders import overriders, with_name
 from sync_server.storage import schema
 from sync_server.storage.outbox import emit
 
@@ -155,18 +156,21 @@ def items_of(
     people = _masked_names(conn, {row.participant_id for row in rows if row.participant_id})
     sides = _scans_by_id(conn, {row.against for row in rows if row.against})
     names = Names.load(conn)
+    staff = overriders(conn, [row.override for row in [*rows, *sides.values()]])
     words = _last_words(conn, [row.scan_id for row in rows]) if with_sides else {}
     items = []
     for row in rows:
         other = sides.get(row.against)
         known = knowledge_of(conn, row, other) if with_sides and _stands_against(row) else None
-        item = _item(row, people, names)
+        item = _item(row, people, names, staff)
         item["explanation"] = explanation(row, other, names, known).as_json()
         if with_sides:
             item["against"] = None
             if other is not None:
                 said = explanation(other, None, names, None)
-                item["against"] = _item(other, people, names) | {"explanation": said.as_json()}
+                item["against"] = _item(other, people, names, staff) | {
+                    "explanation": said.as_json()
+                }
             item["knowledge"] = None if known is None else known.as_json()
             item["resolution"] = _with_staleness(conn, row, words.get(row.scan_id))
         items.append(item)
@@ -226,7 +230,9 @@ def _page(
     }
 
 
-def _item(row: ScanRow, people: dict[str, str], names: Names) -> dict[str, Any]:
+def _item(
+    row: ScanRow, people: dict[str, str], names: Names, staff: dict[str, str]
+) -> dict[str, Any]:
     return {
         "scanId": row.scan_id,
         "participantId": row.participant_id,
@@ -247,7 +253,7 @@ def _item(row: ScanRow, people: dict[str, str], names: Names) -> dict[str, Any]:
         "reason": Reason(row.reason).label,
         "verdict": row.verdict,
         "kind": row.verdict_kind,
-        "override": row.override,
+        "override": with_name(row.override, staff),
         "location": row.location,
         "deviceInfo": row.device_info,
         "metadata": row.metadata,

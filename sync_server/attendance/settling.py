@@ -12,6 +12,7 @@ from shared.model import Presence
 from shared.reasons import Reason
 from shared.wire import format_time
 from sync_server.attendance.knowledge import note_head
+from sync_server.attendance.overriders import overriders, with_name
 from sync_server.attendance.scan_rows import Row
 from sync_server.insight import counters, tallies
 from sync_server.storage import revisions
@@ -149,8 +150,10 @@ def _tell(
         row.participant_id: row.masked_name
         for row in select_in(conn, _NAMES, participants.c.participant_id, people)
     }
+    staff = overriders(conn, (row["override"] for row in changed.values()))
     messages = [
-        ("scan.merged", scan_message(row, judgements[key], names)) for key, row in changed.items()
+        ("scan.merged", scan_message(row, judgements[key], names, staff))
+        for key, row in changed.items()
     ]
     if counters_moved:
         overall = counters.load(conn, ["overall"])
@@ -163,7 +166,9 @@ def _received(ms: int) -> str:
     return format_time(ms)
 
 
-def scan_message(row: Row, found: Judgement, names: Mapping[str, str]) -> dict[str, Any]:
+def scan_message(
+    row: Row, found: Judgement, names: Mapping[str, str], staff: Mapping[str, str]
+) -> dict[str, Any]:
     """A scan as the live page shows it; nothing personal beyond the masked name."""
     person = found.participant_id
     return {
@@ -184,5 +189,5 @@ def scan_message(row: Row, found: Judgement, names: Mapping[str, str]) -> dict[s
         "verdict": found.verdict.value,
         "kind": None if found.kind is None else found.kind.value,
         "against": found.against,
-        "override": row["override"],
+        "override": with_name(row["override"], staff),
     }

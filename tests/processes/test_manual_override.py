@@ -1,5 +1,6 @@
 """A supervisor at a gate, with real processes: signed in, searching and deciding, online and off."""
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,16 @@ def _merged(server: Server) -> None:
     items = {(i["participantId"], i["reason"], i["verdict"]) for i in server.attendance()}
     assert {("P1", "just_scanned", "confirmed"), ("P2", "staff_refused", "refused")} <= items
     assert ("P4", "ok", "voided") in items
-    words = {i["override"]["text"] for i in server.attendance() if i["override"]}
+    overrides = [i["override"] for i in server.attendance() if i["override"]]
+    assert {one["operatorName"] for one in overrides} == {"Kim"}
+    words = {one["text"] for one in overrides}
+    with sqlite3.connect(server.data / "sync.db") as db:  # what the live page is told
+        told = db.execute("SELECT data FROM outbox WHERE type = 'scan.merged'").fetchall()
+    shown = [json.loads(data)["override"] for (data,) in told]
+    assert {(one["operatorName"], one["text"]) for one in shown if one} >= {
+        ("Kim", "Checked the passport"),
+        ("Kim", "Drunk"),
+    }
     assert words == {"Checked the passport", "Drunk", "Press bus", "Paid at the desk"}
     (walk_in,) = server.get("/participants?q=lee@example.com")["items"]
     assert (walk_in["name"], walk_in["group"]) == ("이영희", "walk-in")

@@ -83,7 +83,7 @@ function earlier(desk, { at, gateName, gateId, direction, method }) {
     time: clockTime(at, desk.health.event?.timeZone),
     gate: gateName ?? gateId ?? "",
     way: direction ? desk.say(`s.${direction}`) : "",
-    how: method ? desk.say(`s.${method}`) : "",
+    how: desk.say(method ? `s.${method}` : "s.howUnknown"),
   });
 }
 
