@@ -45,6 +45,8 @@ IMPORTS_UNDOABLE_ROWS_MAX = 2_000_000  # former values kept, of the newest impor
 REFUSED_FILES_MAX = 50  # of the newest imports
 SHEET_MEMORY_BYTES_MAX = 2 * 1024 * 1024 * 1024  # of the process that reads a workbook
 SHEET_CPU_S_MAX = 120
+SHEETS_AT_ONCE_MAX = 2  # workbooks being read
+SHEET_WAIT_S_MAX = 60  # for one of them to be through
 NAME_CHARS_MAX = 200
 FIELD_CHARS_MAX = 500
 

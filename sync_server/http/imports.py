@@ -83,8 +83,13 @@ async def import_file(call: Call) -> web.StreamResponse:
         upload = await receive_file(call.request, file)
         request = _request(call, upload, dry_run=query.dry_run)
         if not query.job and _weight(upload) <= IMPORT_AT_ONCE_BYTES_MAX:
-            desk = services.desk
-            return json_response(await _read(lambda: desk.run(upload.stream, request)))
+
+            def work() -> dict[str, Any]:
+                with contextlib.closing(file):
+                    return services.desk.run(upload.stream, request)
+
+            stack.pop_all()  # if the caller leaves, what was begun is finished all the same
+            return json_response(await _read(work))
         await _read(lambda: services.desk.check(upload.stream, request))
         upload.file.seek(0)
         import_id = await services.import_jobs.start_import(upload.file, upload.size, request)

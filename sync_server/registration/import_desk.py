@@ -164,10 +164,14 @@ class ImportDesk:
             import_store.set_state(conn, import_id, "undoing")
 
         def finish(conn: Connection) -> None:
-            import_store.set_state(conn, import_id, "undone", undo=counts)
+            import_store.set_state(conn, import_id, "undone", undo=counts, error=None)
 
         self.database.write_now(begin)
-        result = undo(self.database, import_id, self.now_ms, progress).as_json()
+        try:
+            result = undo(self.database, import_id, self.now_ms, progress).as_json()
+        except BaseException:  # what was undone stays so; the rest may be asked for again
+            self.database.write_now(lambda conn: import_store.set_state(conn, import_id, "done"))
+            raise
         counts = {name: value for name, value in result.items() if name != "rows"}
         self.database.write_now(finish)
         return result

@@ -34,6 +34,7 @@ class Job:
     import_id: str
     work: Callable[["Job"], Any]
     file: IO[bytes] | None = None
+    ends_as: str = "failed"  # where it breaks off
     progress: dict[str, int | None] = field(default_factory=dict)
 
 
@@ -70,7 +71,7 @@ class ImportJobs:
             "rowsDone": 0, "rowsTotal": None, "bytesDone": 0, "bytes": size,
         }  # fmt: skip
         work = self._import_work(request)
-        self._put(Job(import_id, work, file, progress))
+        self._put(Job(import_id, work, file, progress=progress))
         return import_id
 
     async def start_undo(self, import_id: str, rows: int) -> None:
@@ -81,7 +82,7 @@ class ImportJobs:
             lambda conn: import_store.set_state(conn, import_id, "undoing")
         )
         progress: dict[str, int | None] = {"rowsDone": 0, "rowsTotal": rows}
-        self._put(Job(import_id, self._undo_work, None, progress))
+        self._put(Job(import_id, self._undo_work, ends_as="done", progress=progress))
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -117,12 +118,14 @@ class ImportJobs:
             self._jobs.pop(job.import_id, None)
 
     def _fail(self, job: Job, error: dict[str, str]) -> None:
-        told = import_store.ENDED_EARLY if self._stopping else error
+        if self._stopping:
+            undoing = job.ends_as == "done"
+            error = import_store.UNDO_ENDED_EARLY if undoing else import_store.ENDED_EARLY
         now_ms = self._desk.now_ms()
         with contextlib.suppress(TransientError):  # the next start says it then
             self._desk.database.write_now(
                 lambda conn: import_store.set_state(
-                    conn, job.import_id, "failed", finished_ms=now_ms, error=told
+                    conn, job.import_id, job.ends_as, finished_ms=now_ms, error=error
                 )
             )
 

@@ -22,6 +22,10 @@ ENDED_EARLY = {
     "ko": "목록이 끝나기 전에 서버가 멈췄습니다. 그때까지 처리된 것은 남아 있습니다. "
     "같은 파일을 다시 가져오면 두 번 처리되지 않습니다.",
 }
+UNDO_ENDED_EARLY = {
+    "en": "The server ended before the import was undone whole; undo it again for the rest.",
+    "ko": "가져오기를 다 되돌리기 전에 서버가 멈췄습니다. 다시 되돌리면 나머지가 처리됩니다.",
+}
 
 
 def begin(
@@ -102,7 +106,7 @@ def fail_unfinished(conn: Connection, now_ms: int) -> None:
         update(imports).where(cut_off).values(state="failed", finished_ms=now_ms, error=ENDED_EARLY)
     )
     half_undone = imports.c.state == "undoing"
-    conn.execute(update(imports).where(half_undone).values(state="done"))
+    conn.execute(update(imports).where(half_undone).values(state="done", error=UNDO_ENDED_EARLY))
 
 
 def find(conn: Connection, import_id: str) -> Row | None:

@@ -28,7 +28,7 @@ from sync_server.registration.refusals import RefusedRows
 from sync_server.registration.tickets import Issuer
 from sync_server.storage import revisions, schema
 from sync_server.storage.chunks import mappings_in
-from sync_server.storage.history import record_change
+from sync_server.storage.history import record_change, record_changes
 
 CHUNK_ROWS = 1_000
 _TRIES_MAX = 10  # of rows that were put off
@@ -177,8 +177,8 @@ def write_plan(conn: Connection, plan: Plan, now_ms: int) -> None:
         revisions.upsert_many(conn, schema.participants, plan.participants)
     if plan.credentials:
         revisions.upsert_many(conn, schema.credentials, plan.credentials)
-    for before, after in plan.changes:
-        record_change(conn, "participant", after["participant_id"], before, after, now_ms)
+    changed = [(after["participant_id"], before, after) for before, after in plan.changes]
+    record_changes(conn, "participant", changed, now_ms)
     _renew(conn, plan.renewed, now_ms)
     touched = {after["participant_id"] for _, after in plan.changes}
     digests = [row["digest"] for row in plan.credentials] + plan.renewed

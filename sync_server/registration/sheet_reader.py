@@ -4,13 +4,16 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
-from shared.errors import UsageError
+from shared.errors import TransientError, UsageError
+from shared.limits import SHEET_WAIT_S_MAX, SHEETS_AT_ONCE_MAX
 from sync_server.registration.rows import HEADING_ROWS_MAX, Knows, Row, heading_place
 
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+_children = threading.BoundedSemaphore(SHEETS_AT_ONCE_MAX)
 
 
 class SheetRows:
@@ -24,12 +27,19 @@ class SheetRows:
 
     def __init__(self, path: str, source: str, sheet: str | None, knows: Knows) -> None:
         self.source = source
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.sheet_child", path, sheet or ""],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        self._closed = False
+        if not _children.acquire(timeout=SHEET_WAIT_S_MAX):
+            raise TransientError("Other workbooks are being read; try again in a moment.")
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", f"{__package__}.sheet_child", path, sheet or ""],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except BaseException:
+            _children.release()
+            raise
         try:
             self._begin(sheet, knows)
         except BaseException:
@@ -76,6 +86,10 @@ class SheetRows:
             self.close()
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        _children.release()
         with contextlib.suppress(ProcessLookupError):
             self._child.kill()
         if self._child.stdout is not None:

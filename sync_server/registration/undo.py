@@ -17,7 +17,7 @@ from sync_server.attendance import merge_store
 from sync_server.ports import Store
 from sync_server.storage import revisions, schema
 from sync_server.storage.chunks import KEYS_PER_QUESTION_MAX, mappings, mappings_in
-from sync_server.storage.history import record_change
+from sync_server.storage.history import record_changes
 from sync_server.storage.import_tables import import_rows
 
 CHUNK_ROWS = 500
@@ -237,10 +237,10 @@ class _Piece:
         conn = self._conn
         revisions.upsert_many(conn, schema.participants, [after for _, after in people])
         revisions.upsert_many(conn, schema.credentials, [after for _, after in tickets])
-        for before, after in people:
-            record_change(conn, "participant", before["participant_id"], before, after, now_ms)
-        for before, after in tickets:
-            record_change(conn, "credential", before["credential_id"], before, after, now_ms)
+        changed = [(before["participant_id"], before, after) for before, after in people]
+        record_changes(conn, "participant", changed, now_ms)
+        revoked = [(before["credential_id"], before, after) for before, after in tickets]
+        record_changes(conn, "credential", revoked, now_ms)
         pids = [row["participant_id"] for row in rows]
         self._mark(pids, now_ms)
         merge_store.refold(conn, [pid for pid in pids if pid in self._scanned], now_ms)

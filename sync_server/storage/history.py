@@ -1,10 +1,10 @@
 """Dated changes in the database, and the history that a fold reads (DESIGN §2, §4.2)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from shared.errors import UsageError
 from shared.history import History, Timeline
@@ -21,7 +21,7 @@ from shared.model import (
     Settings,
     SignedTickets,
 )
-from sync_server.storage.chunks import mappings, mappings_in, select_in
+from sync_server.storage.chunks import insert_rows, mappings, mappings_in, select_in
 from sync_server.storage.schema import (
     credentials,
     dated_changes,
@@ -56,6 +56,7 @@ _CARDS = select(
     credentials.c.issued_ms,
 )
 _PERSONS = select(participants.c.participant_id, participants.c.status, participants.c.permissions)
+_WITH_HISTORY = select(dated_changes.c.subject_id).where(dated_changes.c.subject == bindparam("of"))
 # In the order in which they were made.
 _CHANGES = (
     select(dated_changes.c.subject_id, dated_changes.c.at_ms, dated_changes.c.value)
@@ -77,17 +78,28 @@ def record_change(
     `before` and `after` are rows of the subject's table (others columns are left aside). When the
     subject has no history yet, the value before is written as the initial one, in force since ever.
     """
+    record_changes(conn, subject, [(subject_id, before, after)], at_ms)
+
+
+def record_changes(
+    conn: Connection, subject: str, changes: Sequence[tuple[str, Row, Row]], at_ms: int
+) -> None:
+    """As `record_change` of each (id, before, after), in few statements; an id stands once."""
     columns = RULE_COLUMNS[subject]
-    old = {name: before.get(name) for name in columns}
-    new = {name: after.get(name) for name in columns}
-    if old == new:
-        return
-    mine = (dated_changes.c.subject == subject) & (dated_changes.c.subject_id == subject_id)
-    known = conn.execute(select(dated_changes.c.change_id).where(mine).limit(1)).first()
-    rows = [{"subject": subject, "subject_id": subject_id, "at_ms": at_ms, "value": new}]
-    if known is None:
-        rows.insert(0, rows[0] | {"at_ms": None, "value": old})
-    conn.execute(insert(dated_changes), rows)
+    differing = {
+        subject_id: (old, new)
+        for subject_id, before, after in changes
+        if (old := {name: before.get(name) for name in columns})
+        != (new := {name: after.get(name) for name in columns})
+    }
+    found = select_in(conn, _WITH_HISTORY, dated_changes.c.subject_id, differing, of=subject)
+    known = {row[0] for row in found}
+    rows: list[Row] = []
+    for subject_id, (old, new) in differing.items():
+        if subject_id not in known:
+            rows.append({"subject": subject, "subject_id": subject_id, "at_ms": None, "value": old})
+        rows.append({"subject": subject, "subject_id": subject_id, "at_ms": at_ms, "value": new})
+    insert_rows(conn, dated_changes, rows)
 
 
 def load_history(
