@@ -297,7 +297,7 @@ class Running:
             "enrolment": self._enrolment(),
             "mode": settings.mode,
             "direction": None if settings.direction is None else str(settings.direction),
-            "brightness": settings.brightness,
+            "brightness": self._staff.desk.page_brightness,
             "volume": settings.volume,
         }
 

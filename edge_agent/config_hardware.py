@@ -46,5 +46,8 @@ class HardwareConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """A buzzer, in the patterns of the kiosk's sounds."""
     lights_active_low: bool = False
     """True where lights and buzzer are on when the line is low."""
+    backlight: str = "auto"
+    """The screen's light, for the brightness that supervisors set: `auto` finds it in
+    /sys/class/backlight, `off` leaves it alone, or a folder; without any the page alone dims."""
     watchdog_device: str = "off"
     """A hardware watchdog to feed, as `/dev/watchdog`, or `off` (where systemd feeds it)."""

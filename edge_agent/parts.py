@@ -17,6 +17,7 @@ from edge_agent.config import Config
 from edge_agent.disk import MIB, Disk, DiskLimits
 from edge_agent.facts import FactSource, Place
 from edge_agent.folder import GateFolder
+from edge_agent.hardware.backlight import Backlight
 from edge_agent.hardware.barrier import make_hardware
 from edge_agent.identity import Identity, load_identity
 from edge_agent.lane import Lane
@@ -43,6 +44,7 @@ class GateParts:
     disk: Disk
     barrier: Barrier
     indicator: Indicator
+    backlight: Backlight
 
     @classmethod
     def open(cls, folder: GateFolder, config: Config) -> "GateParts":
@@ -70,7 +72,10 @@ class GateParts:
         )
         set_here = load_settings(folder.gate_settings)  # `decide` alone obeys it too
         lane.facts.closed = set_here.mode != "open"
-        return cls(folder, identity, time, journal, replica, reader, lane, disk, barrier, indicator)
+        light = Backlight(config.backlight)
+        return cls(
+            folder, identity, time, journal, replica, reader, lane, disk, barrier, indicator, light
+        )
 
     def close(self) -> None:
         self.barrier.close()

@@ -53,6 +53,7 @@ class Staff:
             on_lane=self._and_wake,
             server_key=b64_decode(parts.identity.server_key),
             settings_file=parts.folder.gate_settings,
+            dim_screen=parts.backlight.set,
         )
         digest_key = parts.identity.digest_key_bytes()
         finder = Finder(self._people, digest_key, self.recent, ask, self.desk.would_say)

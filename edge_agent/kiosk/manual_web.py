@@ -212,9 +212,10 @@ class ManualWeb:
             for name in ("mode", "direction", "brightness", "volume")
             if (value := getattr(asked, name)) is not None
         }
-        settings = await self._desk.change(session, given) if given else self._desk.settings
+        if given:
+            await self._desk.change(session, given)
         self._changed()
-        return dict(msgspec.to_builtins(settings))
+        return self._desk.shown_settings()
 
     async def _check(self, _session: Session, _asked: Asked) -> dict[str, Any]:
         return self._checks()

@@ -2,6 +2,7 @@
 what writes the journal runs on the lane's.
 """
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -34,6 +35,7 @@ from shared.reasons import WORDS
 from shared.wire import format_time
 
 OnLane = Callable[[Callable[[], Any]], Awaitable[Any]]
+BRIGHT = 100  # percent
 _UNDO_LOOKS_BACK_MAX = 5_000  # entries
 
 
@@ -48,7 +50,9 @@ class Desk:
         on_lane: OnLane,
         server_key: bytes,
         settings_file: Path,
+        dim_screen: Callable[[int], bool],
     ) -> None:
+        """`dim_screen(percent)` tells whether the screen's own light follows."""
         self._lane = lane
         self._journal = journal
         self._time = time
@@ -58,7 +62,23 @@ class Desk:
         self._settings_file = settings_file
         self._set_by_config = lane.default_direction
         self.settings = load_settings(settings_file)
+        self._dim_screen = dim_screen
+        # Left alone until a supervisor has dimmed it: a laptop's own setting is its owner's.
+        self._light_follows = self.settings.brightness < BRIGHT and self._dim()
         self._put_in_force()
+
+    @property
+    def page_brightness(self) -> int:
+        """What is left to the page to dim."""
+        return BRIGHT if self._light_follows else self.settings.brightness
+
+    def shown_settings(self) -> dict[str, Any]:
+        """With what dims: the screen's light, or the page alone."""
+        dims = "screen" if self._light_follows else "page"
+        return {**msgspec.to_builtins(self.settings), "dims": dims}
+
+    def _dim(self) -> bool:
+        return self._dim_screen(self.settings.brightness)
 
     async def decide(self, session: Session, order: Order) -> dict[str, Any]:
         """As `decide --json`. The order's override names who is signed in."""
@@ -130,6 +150,8 @@ class Desk:
         save_settings(self._settings_file, settings)
         self.settings = settings
         self._put_in_force()
+        if "brightness" in changes:
+            self._light_follows = await asyncio.to_thread(self._dim)
         said = {
             name: str(value) if isinstance(value, Direction) else value
             for name, value in changes.items()

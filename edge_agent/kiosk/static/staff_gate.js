@@ -37,6 +37,7 @@ export async function gatePane(desk, pane) {
       make("div", { class: "choices" }, ...modes),
       ...(both ? [make("h3", { text: desk.say("s.direction") }), make("div", { class: "choices" }, ...ways)] : []),
       slider("brightness", BRIGHTNESS_MIN),
+      make("p", { text: desk.say(settings.dims === "screen" ? "s.dimsScreen" : "s.dimsPage") }),
       slider("volume", 0),
       make("div", { class: "choices" },
         choice(desk.say("s.checks"), false, () => check(desk, checks)),
