@@ -13,6 +13,7 @@ from sync_server.identity.rights import Right
 from sync_server.report import attendance, gather, render
 from sync_server.report.export import PIECE_BYTES
 from sync_server.report.gather import Report
+from sync_server.report.pdf import pdf as made_as_pdf
 
 
 class ReportQuery(Query):
@@ -40,7 +41,7 @@ async def pdf(call: Call) -> web.StreamResponse:
     report = await _report(call)
 
     def job(_conn: Connection) -> bytes:  # on a reader's thread: setting takes a second
-        return render.pdf(report, asked.language)
+        return made_as_pdf(report, asked.language)
 
     return _file(await call.services.database.read(job), "application/pdf", "final.pdf")
 

@@ -17,14 +17,13 @@ from sqlalchemy import Connection, func, select
 from shared.merge import Verdict
 from shared.model import Method
 from shared.wire import format_time
-from sync_server.insight import counters, tallies
+from sync_server.insight import counters, disclosure, tallies
 from sync_server.storage import headcounts, schema
 from sync_server.storage.chunks import mappings
 from sync_server.storage.history import event_of
 
 WINDOW_MS = 5 * 60_000
 LOAD_FOR_WAIT_MAX = 0.98
-GROUP_MIN = 5  # a smaller group could name a person
 _TREND_TOLERANCE = 0.1
 
 
@@ -52,20 +51,16 @@ def methods(conn: Connection) -> list[dict[str, Any]]:
 def people_by(conn: Connection, kind: str, *, small_apart: bool) -> list[dict[str, Any]]:
     """`/stats/groups` and `/stats/permissions`: distinct people; `kind` is the name's member as well.
 
-    Without `small_apart` those of fewer than five stand together as one, `"small": how many`; a
-    single small one is left out, since the rest would tell it.
+    Without `small_apart` those of fewer than five stand together as one, `"small": how many`, with
+    the smallest of the others where the rest would tell them.
     """
     found = headcounts.load(conn, kind)
-    named = {
-        name: counts for name, counts in found.items() if small_apart or counts[0] >= GROUP_MIN
-    }
-    items = [
-        {kind: name or None, "small": None, **_people(counts)} for name, counts in named.items()
-    ]
+    sizes = {name: counts[0] for name, counts in found.items()}
+    named, small = (list(sizes), []) if small_apart else disclosure.split(sizes)
+    items = [{kind: name or None, "small": None, **_people(found[name])} for name in named]
     items.sort(key=lambda item: (-item["registered"], item[kind] or ""))
-    small = [counts for name, counts in found.items() if name not in named]
-    together = headcounts.added(small)
-    if len(small) > 1 and together[0] >= GROUP_MIN:
+    if small:
+        together = headcounts.added([found[name] for name in small])
         items.append({kind: None, "small": len(small), **_people(together)})
     return items
 

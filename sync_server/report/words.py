@@ -15,9 +15,32 @@ class Word(Enum):
     GATES = ("Gates", "게이트")
     GROUPS = ("Groups", "그룹")
     GROUPS_NOTE = (
-        "Groups of fewer than five stand together, or not at all where they are fewer than five.",
-        "5명 미만 그룹은 합쳐서 표시하며, 합쳐도 5명 미만이면 표시하지 않습니다.",
+        "Groups of fewer than five stand together, with the smallest of the others if need be.",
+        "5명 미만 그룹은 합쳐서 표시하며, 합쳐도 5명 미만이면 가장 작은 다른 그룹과 함께 표시합니다.",
     )
+    METHODS = ("Ways to pass", "통과 방법")
+    METHOD = ("Way", "방법")
+    SHARE = ("Share", "비율")
+    ATTENDED_CANCELLED = ("Came, and are cancelled", "입장 후 취소된 참가자")
+    BY_OPERATOR = ("Decisions by hand, by operator", "담당자별 수동 처리")
+    COUNTS_AS = ("Counts as", "집계")
+    MORE_NOTE = (
+        "Only the first thousand are shown; the complete export has all.",
+        "처음 1,000건만 표시합니다. 전체는 전체 내보내기에 있습니다.",
+    )
+    DOUBLE_ENTRY = ("Double entry", "중복 입장")
+    KIND_REVOKED = ("Revoked ticket", "회수된 티켓")
+    OUTSIDE_PERIOD = ("Outside the period", "기간 외")
+    GATE_CLOSED = ("Gate closed", "게이트 닫힘")
+    NOT_PERMITTED = ("Not permitted here", "이 게이트 권한 없음")
+    UNKNOWN_PARTICIPANT = ("Not on the list", "명단에 없음")
+    OVERRIDDEN = ("By hand", "수동 처리")
+    QUARANTINED = ("From a revoked device", "회수된 기기의 기록")
+    CONFIRMED = ("Confirmed", "확정")
+    DUPLICATE = ("Repeated", "반복")
+    CONFLICT = ("Conflict", "충돌")
+    VOIDED = ("Taken back", "취소 처리")
+    ACCEPTED = ("Accepted", "인정")
     STAY = ("Stay", "체류 시간")
     STAY_NOTE = (
         "Of those whose exit was scanned; shown from five people on.",
@@ -30,7 +53,7 @@ class Word(Enum):
     FIGURE = ("Figure", "항목")
     VALUE = ("Value", "값")
     REGISTERED = ("Registered", "등록")
-    ATTENDED = ("Attended", "참석")
+    ATTENDED = ("Came", "참석")
     RATE = ("Rate", "참석률")
     INSIDE = ("Inside now", "현재 입장 중")
     OPEN_CONFLICTS = ("Open conflicts", "미처리 충돌")
@@ -46,7 +69,7 @@ class Word(Enum):
     PROCESSING_MS = ("Decision (ms)", "판정 (ms)")
     GROUP = ("Group", "그룹")
     NO_GROUP = ("(none)", "(없음)")
-    SMALL_GROUPS = ("Small groups together", "소규모 그룹 합계")
+    SMALL_GROUPS = ("Groups shown together", "합쳐서 표시한 그룹")
     PEOPLE = ("People", "인원")
     PEOPLE_LEFT = ("People whose exit was scanned", "퇴장이 기록된 인원")
     MEAN_MINUTES = ("Mean (minutes)", "평균 (분)")
@@ -59,7 +82,7 @@ class Word(Enum):
     KIND = ("Kind", "종류")
     EXPLANATION = ("Explanation", "설명")
     OUTCOME = ("Outcome", "처리")
-    STILL_OPEN = ("open", "미처리")
+    STILL_OPEN = ("Open", "미처리")
     OPERATOR = ("Operator", "담당자")
     DECISION = ("Decision", "처리")
     REASON = ("Reason", "사유")

@@ -9,12 +9,13 @@ from sqlalchemy import update
 
 from shared.limits import LIST_ITEMS_MAX
 from sync_server.privacy.vault import Vault
-from sync_server.report import attendance, gather, render
-from sync_server.report.gather import GROUP_MIN, Report, Section, stay_minutes
+from sync_server.report import attendance, gather, pdf, render
+from sync_server.report.gather import Report, stay_minutes
+from sync_server.report.sections import Section
 from sync_server.report.words import Word, cell
-from sync_server.storage import schema
+from sync_server.storage import revisions, schema
 from sync_server.storage.database import Database
-from tests.sync_server.builders import START_MS, scan_entry, upload
+from tests.sync_server.builders import START_MS, participant_row, scan_entry, upload
 
 NOW_MS = START_MS + 3_600_000
 
@@ -41,33 +42,28 @@ def test_the_figures_are_those_of_the_scans(database: Database) -> None:
     assert whole[Word.NO_SHOWS] == 13
     (conflict,) = section(report, Word.CONFLICTS).rows
     assert Word.STILL_OPEN in conflict
-    assert sum(count for _, count in report.curve) == 7
+    assert sum(bar.people for bar in report.curve) == 7
+
+
+def grouped(database: Database, groups: list[str]) -> list[Any]:
+    """Rows of the report's groups, with these among its 20 people."""
+    rows = [participant_row(number, group=group) for number, group in enumerate(groups)]
+    database.write_now(lambda conn: revisions.upsert_many(conn, schema.participants, rows))
+    return [tuple(row[:3]) for row in section(made(database), Word.GROUPS).rows]
 
 
 def test_groups_of_fewer_than_five_are_not_broken_down(database: Database) -> None:
-    def job(conn: Any) -> None:
-        people = schema.participants
-        for number in range(1, 21):
-            group = "press" if number <= 2 else "crew" if number <= 5 else "guests"
-            found = people.c.participant_id.like(f"%{number:04}")
-            conn.execute(update(people).where(found).values(group=group))
-
-    database.write_now(job)
-    rows = section(made(database), Word.GROUPS).rows
-    assert {row[0] for row in rows} == {"guests", Word.SMALL_GROUPS}
-    assert GROUP_MIN == 5
+    upload(database, [scan_entry(n, person=n, minute=n) for n in range(1, 4)])
+    groups = ["press"] * 2 + ["crew"] * 3 + ["guests"] * 15
+    assert grouped(database, groups) == [("guests", 15, 0), (Word.SMALL_GROUPS, 5, 3)]
 
 
-def test_a_small_rest_is_not_shown_at_all(database: Database) -> None:
-    def job(conn: Any) -> None:
-        people = schema.participants
-        conn.execute(update(people).values(group="guests"))
-        found = people.c.participant_id.like("%0001")
-        conn.execute(update(people).where(found).values(group="press"))
-
-    database.write_now(job)
-    rows = section(made(database), Word.GROUPS).rows
-    assert [row[0] for row in rows] == ["guests"]
+def test_a_small_group_is_not_told_by_what_is_left_of_the_whole(database: Database) -> None:
+    """20 registered less 10 and 6 shown would be the press of 4."""
+    groups = ["press"] * 4 + ["crew"] * 6 + ["guests"] * 10
+    assert grouped(database, groups) == [("guests", 10, 0), (Word.SMALL_GROUPS, 10, 0)]
+    groups = ["press"] * 5 + ["crew"] * 5 + ["guests"] * 10
+    assert grouped(database, groups) == [("crew", 5, 0), ("guests", 10, 0), ("press", 5, 0)]
 
 
 def test_stays_are_from_entry_to_exit_each_time() -> None:
@@ -90,7 +86,7 @@ def test_every_form_says_the_same(database: Database, language: str) -> None:
     assert "<script" not in page
     assert "style=" not in page
     assert sheet.startswith("\ufeff")
-    assert render.pdf(report, language).startswith(b"%PDF-")
+    assert pdf.pdf(report, language).startswith(b"%PDF-")
 
 
 def test_p11_every_word_stands_in_both_languages() -> None:
