@@ -49,6 +49,7 @@ SHEETS_AT_ONCE_MAX = 2  # workbooks being read
 SHEET_WAIT_S_MAX = 60  # for one of them to be through
 NAME_CHARS_MAX = 200
 FIELD_CHARS_MAX = 500
+SHEET_TICKETS_MAX = 10_000
 
 # Identity
 ENROLMENT_CODE_TTL_S = 3_600

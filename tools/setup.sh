@@ -38,6 +38,7 @@ has_libevdev() { [ -n "$(find /usr/lib -name 'libevdev.so.2*' -print -quit 2>/de
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
 has_libatomic() { [ -n "$(find /usr/lib -name 'libatomic.so.1*' -print -quit 2>/dev/null)" ]; }
+has_poppler() { command -v pdftoppm >/dev/null; }
 has_dbus_daemon() { command -v dbus-daemon >/dev/null; }
 has_faketime() { [ -n "$(find /usr/lib -name 'libfaketimeMT.so.1' -print -quit 2>/dev/null)" ]; }
 has_disasters() {
@@ -92,6 +93,10 @@ system_packages() {
   if [ "$with_tests" = yes ] && ! has_disasters; then
     missing+=(e2fsprogs mount strace util-linux)
     without+=("e2fsprogs, mount, strace, util-linux (tests of failing cards are skipped)")
+  fi
+  if [ "$with_tests" = yes ] && ! has_poppler; then
+    missing+=(poppler-utils)
+    without+=("poppler-utils (tests that read tickets off PDF pages are skipped)")
   fi
   if [ "$with_tests" = yes ] && ! has_postgresql; then
     missing+=(postgresql)

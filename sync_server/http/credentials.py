@@ -13,7 +13,6 @@ from sync_server.http.routing import Call, Route, json_response, no_content
 from sync_server.identity.rights import Right
 from sync_server.mail.choosing import queue_ticket
 from sync_server.mail.settings import REISSUED
-from sync_server.registration import printing
 from sync_server.registration.beacons import (
     BadBeaconError,
     Beacon,
@@ -22,32 +21,13 @@ from sync_server.registration.beacons import (
     read_beacon,
 )
 from sync_server.registration.event_store import load_event
-from sync_server.registration.participants import credential_json, find_participant
-from sync_server.registration.tickets import (
-    Ticket,
-    issue_ticket,
-    revoke_credential,
-    tickets_of,
-)
+from sync_server.registration.participants import credential_json
+from sync_server.registration.tickets import issue_ticket, revoke_credential
 
 
 class CredentialRequest(wire.Request, kw_only=True):
     kind: Literal["ticket", "beacon"]
     beacon: BeaconBody | None = None
-
-
-async def ticket_png(call: Call) -> web.StreamResponse:
-    return web.Response(body=printing.png(await _ticket(call)), content_type="image/png")
-
-
-async def ticket_svg(call: Call) -> web.StreamResponse:
-    return web.Response(body=printing.svg(await _ticket(call)), content_type="image/svg+xml")
-
-
-async def ticket_pdf(call: Call) -> web.StreamResponse:
-    ticket = await _ticket(call)
-    body = printing.pdf([ticket], printing.font_for([ticket]))
-    return web.Response(body=body, content_type="application/pdf")
 
 
 async def add(call: Call) -> web.StreamResponse:
@@ -105,31 +85,7 @@ async def revoke(call: Call) -> web.StreamResponse:
     return no_content()
 
 
-async def _ticket(call: Call) -> Ticket:
-    participant_id, vault = call.part("id"), call.services.vault
-
-    def job(conn: Connection) -> list[Ticket]:
-        if find_participant(conn, participant_id) is None:
-            raise not_found("participant_not_found", f"There is no participant {participant_id!r}.")
-        return tickets_of(conn, vault, participant_id)
-
-    held = await call.services.database.read(job)
-    if not held:
-        raise not_found("no_active_ticket", "This participant has no ticket that admits.")
-    return held[0]
-
-
 ROUTES = (
-    *(
-        Route("GET", f"/api/v1/participants/{{id}}/ticket.{kind}", Right.OPERATOR, handler,
-              f"The participant's active ticket as {kind.upper()}", "tickets",
-              response=bytes, response_type=content_type, statuses=(404,))
-        for kind, handler, content_type in (
-            ("png", ticket_png, "image/png"),
-            ("svg", ticket_svg, "image/svg+xml"),
-            ("pdf", ticket_pdf, "application/pdf"),
-        )
-    ),
     Route("POST", "/api/v1/participants/{id}/credentials", Right.OPERATOR, add,
           "A new ticket, which revokes the old one, or a beacon", "tickets",
           request=CredentialRequest, example={"kind": "ticket"}, response=answers.CredentialAnswer, status=201,

@@ -23,6 +23,7 @@ from sync_server.http import (
     reports,
     review,
     sessions,
+    tickets,
 )
 from sync_server.http.routing import Route
 
@@ -41,6 +42,7 @@ def all_routes() -> tuple[Route, ...]:
         *imports.ROUTES,  # before `/participants/{id}`
         *participants.ROUTES,
         *credentials.ROUTES,
+        *tickets.ROUTES,
         *beacons.ROUTES,
         *review.ROUTES,
         *figures.ROUTES,

@@ -17,7 +17,7 @@ from sync_server.mail.texts import DEFAULTS, Texts, render
 from sync_server.privacy.vault import Vault
 from sync_server.registration.event_store import load_event
 from sync_server.registration.participants import find_participant
-from sync_server.registration.tickets import Ticket, tickets_of
+from sync_server.registration.tickets import Chosen, Ticket, tickets_of
 from sync_server.storage import schema
 from sync_server.storage.mail_tables import mail_texts, mails
 
@@ -36,6 +36,7 @@ class Letter:
     texts: Texts  # filled in
     ticket: Ticket | None
     credential_id: str | None
+    occasion: Event | None = None  # for the ticket on paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _ticket_letter(
     if not address:
         return NoLetter("The participant has no e-mail address.")
     current = current_ticket(conn, participant_id)
-    held = tickets_of(conn, vault, participant_id)
+    held = tickets_of(conn, vault, Chosen(participant_id))
     if current is None or not held:
         return NoLetter("The ticket was revoked, and there is no other.")
     if current != row["credential_id"] and _known(conn, current, row["mail_id"]):
@@ -81,6 +82,7 @@ def _ticket_letter(
     return Letter(
         to=address, to_name=name, language=spoken, event=event.name, list_name=event.event_id,
         texts=render(texts_of(conn, spoken), values), ticket=held[0], credential_id=current,
+        occasion=event,
     )  # fmt: skip
 
 
@@ -142,7 +144,7 @@ def sample(event: Event, texts: Texts, language: str) -> Letter:
     code = credentials.readable(event.tag, letters)
     ticket = Ticket("P0001", name, code, credentials.payload(event.tag, letters))
     filled = render(texts, values_of(event, person, name, code, language))
-    return Letter("", name, language, event.name, event.event_id, filled, ticket, None)
+    return Letter("", name, language, event.name, event.event_id, filled, ticket, None, event)
 
 
 _WEEKDAYS = {"ko": "월화수목금토일", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}

@@ -28,6 +28,7 @@ from sync_server.mail.texts import TextError, Texts
 from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
 from sync_server.registration import printing
+from sync_server.registration.ticket_pdf import Layout, sheets, single
 from sync_server.registration.event_store import load_event
 
 log = structlog.get_logger("mail")
@@ -262,8 +263,9 @@ def draft_of(letter: Letter) -> Draft:
     ticket, attached = letter.ticket, []
     if ticket is not None:
         try:
-            sheet = printing.pdf([ticket], printing.font_for([ticket]))
-            attached.append(Attachment("ticket.pdf", "application/pdf", sheet))
+            event = letter.occasion
+            made = single(ticket, event) if event else sheets([ticket], Layout())
+            attached.append(Attachment("ticket.pdf", "application/pdf", made.pdf))
         except UsageError as error:  # the picture inside is enough to pass
             log.warning("no PDF was attached", why=str(error))
     return Draft(

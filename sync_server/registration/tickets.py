@@ -158,28 +158,54 @@ class Ticket:
     name: str
     code: str  # readable
     payload: str  # what the QR holds
+    organization: str | None = None
+    group: str | None = None
+    language: str | None = None  # ko or en, where the participant said so
 
 
-def ticket_rows(
-    conn: Connection, vault: Vault, participant_id: str | None = None
-) -> list[dict[str, str]]:
-    """The newest active ticket of each registered participant, by id, as `Ticket`'s members."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Whose tickets; None is anybody's, an empty group is none."""
+
+    participant_id: str | None = None
+    status: str = ParticipantStatus.REGISTERED.value
+    group: str | None = None
+    at_most: int | None = None
+
+
+EVERYBODY = Chosen()
+
+
+def ticket_rows(conn: Connection, vault: Vault, chosen: Chosen = EVERYBODY) -> list[dict[str, Any]]:
+    """The newest active ticket of each of them, by id, as `Ticket`'s members."""
     people, tickets = schema.participants, schema.credentials
     tag = load_event(conn).tag
     statement = (
-        select(people.c.participant_id, people.c.name, tickets.c.code, tickets.c.signed_payload)
+        select(
+            people.c.participant_id,
+            people.c.name,
+            people.c.organization,
+            people.c.group,
+            people.c.language,
+            tickets.c.code,
+            tickets.c.signed_payload,
+        )
         .join(tickets, tickets.c.participant_id == people.c.participant_id)
         .where(
-            people.c.status == ParticipantStatus.REGISTERED.value,
+            people.c.status == chosen.status,
             tickets.c.kind == CredentialKind.TICKET.value,
             tickets.c.status == CredentialStatus.ACTIVE.value,
             tickets.c.code.is_not(None),
         )
         .order_by(people.c.participant_id, tickets.c.issued_ms, tickets.c.credential_id)
     )
-    if participant_id is not None:
-        statement = statement.where(people.c.participant_id == participant_id)
-    newest: dict[str, dict[str, str]] = {}
+    if chosen.participant_id is not None:
+        statement = statement.where(people.c.participant_id == chosen.participant_id)
+    if chosen.group is not None:
+        statement = statement.where(people.c.group == (chosen.group or None))
+    if chosen.at_most is not None:
+        statement = statement.limit(chosen.at_most)
+    newest: dict[str, dict[str, Any]] = {}
     for row in conn.execute(statement):
         letters = vault.open_text(row.code)
         newest[row.participant_id] = {
@@ -187,9 +213,12 @@ def ticket_rows(
             "name": vault.open_text(row.name),
             "code": credentials.readable(tag, letters),
             "payload": vault.open(row.signed_payload) or credentials.payload(tag, letters),
+            "organization": row.organization,
+            "group": row.group,
+            "language": row.language,
         }
     return list(newest.values())
 
 
-def tickets_of(conn: Connection, vault: Vault, participant_id: str | None = None) -> list[Ticket]:
-    return [Ticket(**row) for row in ticket_rows(conn, vault, participant_id)]
+def tickets_of(conn: Connection, vault: Vault, chosen: Chosen = EVERYBODY) -> list[Ticket]:
+    return [Ticket(**row) for row in ticket_rows(conn, vault, chosen)]

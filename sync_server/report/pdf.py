@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from sync_server.registration.printing import text_font
+from sync_server.registration.typeset import text_font
 from sync_server.report.gather import Report
 from sync_server.report.render import CURVE_HEIGHT, CURVE_WIDTH, bars_of
 from sync_server.report.sections import Section

@@ -85,7 +85,7 @@ def register(conn: Connection, number: int, now_ms: int) -> str:
     """A late registration; returns what the QR of its ticket holds."""
     cells = {"name": f"Late {number}", "email": f"late{number}@example.org"}
     row = Registrar(VAULT, KEYS, now_ms).create(conn, cells)
-    return tickets.tickets_of(conn, VAULT, row["participant_id"])[0].payload
+    return tickets.tickets_of(conn, VAULT, tickets.Chosen(row["participant_id"]))[0].payload
 
 
 def change_person(conn: Connection, person: str, cells: dict[str, str | None], now_ms: int) -> bool:

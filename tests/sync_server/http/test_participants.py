@@ -99,3 +99,20 @@ async def found_at_a_gate(server, typed, ids):
 async def test_a_gate_asks_the_same_index(server, typed):
     assert await server.services.search.ready(10)
     await found_at_a_gate(server, typed, ["P000003"])
+
+
+async def test_sheets_of_badges(server):
+    key = server.keys["operator"]
+    status, pdf = await server.api("GET", "/tickets/sheet.pdf", key=key)
+    assert status == 200
+    assert pdf.startswith(b"%PDF")
+    assert server.last.headers.get("X-Gatesync-Missing-Signs") is None
+    await server.api("PATCH", "/participants/P000001", key=key, json={"name": "Odd \U00012000"})
+    status, pdf = await server.api("GET", "/participants/P000001/ticket.pdf", key=key)
+    assert (status, pdf[:4]) == (200, b"%PDF")
+    assert server.last.headers["X-Gatesync-Missing-Signs"] == "U+12000"
+    for query in ("columns=0", "rows=9", "margin=31", "fields=phone"):
+        status, answer = await server.api("GET", f"/tickets/sheet.pdf?{query}", key=key)
+        assert (status, answer["error"]["field"]) == (400, query.split("=")[0])
+    status, answer = await server.api("GET", "/tickets/sheet.pdf?group=nobody", key=key)
+    assert (status, answer["error"]["code"]) == (404, "no_tickets")

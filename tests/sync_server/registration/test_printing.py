@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from shared import credentials
-from shared.errors import UsageError
-from sync_server.registration.printing import file_name, font_for, make_qr, pdf, png, write_tickets
+from sync_server.registration.printing import file_name, png, write_tickets
+from sync_server.registration.ticket_codes import make_qr
 from sync_server.registration.tickets import Ticket
 
 LETTERS = credentials.make_letters(bytes(range(10)))
@@ -44,11 +44,3 @@ def test_strange_ids_become_safe_file_names(strange: str, tmp_path: Path) -> Non
     assert path.parent == tmp_path
     assert path.name == f"{name}.png"
     assert file_name(strange + "!") != name
-
-
-def test_sheets_without_a_korean_font_say_what_to_install() -> None:
-    assert pdf([ticket()] * 16).startswith(b"%PDF")
-    assert pdf([ticket("É" * 200)]).startswith(b"%PDF")
-    assert font_for([ticket()], fonts=()) is None
-    with pytest.raises(UsageError, match="fonts-nanum"):
-        font_for([ticket("홍길동")], fonts=())
