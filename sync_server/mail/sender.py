@@ -28,8 +28,8 @@ from sync_server.mail.texts import TextError, Texts
 from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
 from sync_server.registration import printing
-from sync_server.registration.ticket_pdf import Layout, sheets, single
 from sync_server.registration.event_store import load_event
+from sync_server.registration.ticket_pdf import Layout, sheets, single
 
 log = structlog.get_logger("mail")
 
