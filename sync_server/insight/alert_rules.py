@@ -5,6 +5,7 @@ what is over, so that a thing is said once however often it is looked at.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -25,6 +26,11 @@ class AlertType(StrEnum):
     GATE_TROUBLE = "gate_trouble"  # what the gate itself names, as a damaged journal
     READER_FAILED = "reader_failed"
     DELIVERY_PARKED = "delivery_parked"
+    DEVICE_ADOPTED = "device_adopted"  # known by its certificate alone, until somebody confirms it
+    DEVICE_QUARANTINED = "device_quarantined"  # revoked, and its scans wait for somebody's word
+
+
+LOAD_SLACK_PERCENT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,8 @@ class Alert(NamedTuple):
 class Picture:
     """All that is looked at, as read in one transaction; shapes as API §2 and §3.7 give them.
 
-    `waiting_before`: device id → scans that waited there at the last look.
+    `waiting_before`: device id → scans that waited there when it spoke before.
+    `held`: alerts that stand already.
     """
 
     now_ms: int
@@ -71,6 +78,7 @@ class Picture:
     waiting_before: Mapping[str, int]
     open_conflicts: int
     parked: int
+    held: AbstractSet[Key] = frozenset()
 
 
 def standing(picture: Picture, limits: Thresholds) -> dict[Key, Alert]:
@@ -90,9 +98,11 @@ _Found = Iterator[tuple[Key, Alert]]
 
 def _of_gates(picture: Picture, limits: Thresholds) -> _Found:
     for gate in picture.gates:
-        load = gate["currentLoad"]
-        if load > limits.gate_load_percent:
-            yield Key(AlertType.GATE_OVERLOAD, gate["gateId"]), Alert(
+        load, key = gate["currentLoad"], Key(AlertType.GATE_OVERLOAD, gate["gateId"])
+        # Over once it is clearly less, or a load about the limit would be an alert each minute.
+        slack = LOAD_SLACK_PERCENT if key in picture.held else 0
+        if load > limits.gate_load_percent - slack:
+            yield key, Alert(
                 {"gateId": gate["gateId"], "currentLoad": load,
                  "estimatedWaitTime": gate["estimatedWaitTime"]},
                 Words(f"{gate['name']}: load {load:.0f} %, open another lane or send people on",
@@ -115,19 +125,44 @@ def _of_attendance(picture: Picture, limits: Thresholds) -> _Found:
 
 def _of_devices(picture: Picture, limits: Thresholds) -> _Found:
     for device in picture.devices:
-        if device["state"] == "revoked":
-            continue
         subject = device["deviceId"]
         about = {"deviceId": subject, "gateId": device["gateId"], "name": device["name"]}
-        for type_, more, words in (
-            *_connection(picture, limits, device),
-            *_condition(limits, device),
-        ):
+        said = (
+            ()
+            if device["state"] == "revoked"
+            else (
+                *_connection(picture, limits, device),
+                *_condition(limits, device),
+            )
+        )
+        for type_, more, words in (*_standing_of(device), *said):
             named = f"{subject}/{more['code']}" if type_ is AlertType.GATE_TROUBLE else subject
             yield Key(type_, named), Alert({**about, **more}, words)
 
 
 _About = Iterator[tuple[AlertType, dict[str, Any], Words]]
+
+
+def _standing_of(device: Mapping[str, Any]) -> _About:
+    place = f"{device['gateId']} ({device['name']})"
+    if device["state"] == "adopted":
+        yield (
+            AlertType.DEVICE_ADOPTED,
+            {},
+            Words(
+                f"{place} is known by its certificate only: confirm it, and it gets lists again",
+                f"{place}: 인증서로만 확인된 기기입니다. 확인하면 명단을 다시 받습니다",
+            ),
+        )
+    if waiting := device.get("quarantinedScans"):
+        yield (
+            AlertType.DEVICE_QUARANTINED,
+            {"scans": waiting},
+            Words(
+                f"{place} was revoked and has sent {waiting} scans since: accept them or leave them",
+                f"{place}: 회수된 기기가 기록 {waiting}건을 보냈습니다. 인정할지 결정하세요",
+            ),
+        )
 
 
 def _connection(picture: Picture, limits: Thresholds, device: Mapping[str, Any]) -> _About:

@@ -20,8 +20,8 @@ RAISED, CLEARED, ACKNOWLEDGED = "alert.raised", "alert.cleared", "alert.acknowle
 KEPT_MAX = 1_000  # cleared alerts that are kept; the oldest go first
 
 
-def look(conn: Connection, now_ms: int, waiting_before: Mapping[str, int]) -> Picture:
-    """All that the rules look at."""
+def look(conn: Connection, now_ms: int) -> Picture:
+    """All that the rules look at; what waited before is for the caller to say."""
     event = event_of(next(mappings(conn, select(schema.events))))
     said = schema.device_status
     seen = {row.device_id: row.last_seen_ms for row in conn.execute(select(said))}
@@ -40,9 +40,10 @@ def look(conn: Connection, now_ms: int, waiting_before: Mapping[str, int]) -> Pi
         gates=[gate for gate in stats.gates(conn, now_ms) if gate["active"]],
         devices=tail.all_devices(conn, now_ms),
         last_seen_ms=seen,
-        waiting_before=waiting_before,
+        waiting_before={},
         open_conflicts=int(conn.execute(conflicts).scalar_one()),
         parked=int(conn.execute(parked).scalar_one()),
+        held=_held(conn).keys(),
     )
 
 

@@ -1,8 +1,10 @@
 """Looks at the whole every few seconds and keeps the alerts true."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -17,12 +19,20 @@ log = structlog.get_logger("alerts")
 LOOK_S = 2.0  # an alert stands on the page at most this long after its cause
 
 
+class _Said(NamedTuple):
+    """When a device last spoke, how many scans waited then, and how many when it spoke before."""
+
+    seen_ms: int | None
+    waiting: int
+    before: int
+
+
 class AlertWatch:
     """One look at a time; a look that fails is said and tried again."""
 
     def __init__(self, database: Store, limits: Thresholds, now_ms: Callable[[], int]) -> None:
         self._database, self._limits, self._now_ms = database, limits, now_ms
-        self._waiting: dict[str, int] = {}
+        self._said: dict[str, _Said] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -42,6 +52,20 @@ class AlertWatch:
             await self._database.write(lambda conn: alerts.settle(conn, found, now_ms))
 
     def _judge(self, conn: Connection, now_ms: int) -> dict[Key, Alert]:
-        picture: Picture = alerts.look(conn, now_ms, self._waiting)
-        self._waiting = {d["deviceId"]: d.get("waiting") or 0 for d in picture.devices}
-        return standing(picture, self._limits)
+        picture: Picture = alerts.look(conn, now_ms)
+        self._said = {
+            device["deviceId"]: self._heard(device, picture.last_seen_ms.get(device["deviceId"]))
+            for device in picture.devices
+        }
+        now = {device_id: said.before for device_id, said in self._said.items()}
+        return standing(replace(picture, waiting_before=now), self._limits)
+
+    def _heard(self, device: Mapping[str, Any], seen_ms: int | None) -> _Said:
+        """A device speaks less often than we look: what it said once is one point, not many."""
+        waiting = device.get("waiting") or 0
+        said = self._said.get(device["deviceId"])
+        if said is None:
+            return _Said(seen_ms, waiting, waiting)
+        if seen_ms == said.seen_ms:
+            return said
+        return _Said(seen_ms, waiting, said.waiting)

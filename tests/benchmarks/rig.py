@@ -42,6 +42,9 @@ class Device:
             "Content-Type": "application/json",
         }
 
+    def close(self) -> None:
+        self._connection.close()
+
     def exchange(
         self, method: str, path: str, body: bytes | None = None, headers: Any = None
     ) -> bytes:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select, update
 
 from sync_server.insight import alerts
 from sync_server.insight.alert_rules import AlertType, Key, Picture, Thresholds, standing
 from sync_server.storage import schema
 from sync_server.storage.database import Database
+from sync_server.stream.alert_watch import AlertWatch
 from tests.sync_server.builders import START_MS
 
 LIMITS = Thresholds()
@@ -56,6 +57,8 @@ def device(**changes: Any) -> dict[str, Any]:
             device(disk={"troubles": [{"code": "journal_damaged", "en": "damaged", "ko": "손상"}]}),
             AlertType.GATE_TROUBLE,
         ),
+        (device(state="adopted"), AlertType.DEVICE_ADOPTED),
+        (device(state="revoked", quarantinedScans=3), AlertType.DEVICE_QUARANTINED),
         ({"open_conflicts": 1}, AlertType.CONFLICT),
         ({"parked": 2}, AlertType.DELIVERY_PARKED),
     ],
@@ -117,3 +120,44 @@ def test_p11_an_alert_is_raised_once_and_cleared_when_it_is_over(database: Datab
     database.write_now(lambda conn: alerts.settle(conn, found, START_MS + 4))
     assert messages()[-2:] == ["alert.cleared", "alert.raised"]
     assert Key(AlertType.CONFLICT, "event") in found
+
+
+def test_a_load_about_the_limit_is_one_alert() -> None:
+    key = Key(AlertType.GATE_OVERLOAD, "north")
+    about = {"gates": [{**CALM.gates[0], "currentLoad": 78.0}]}
+    assert standing(replace(CALM, **about), LIMITS) == {}
+    assert key in standing(replace(CALM, **about, held={key}), LIMITS)
+    calm = {"gates": [{**CALM.gates[0], "currentLoad": 74.0}]}
+    assert standing(replace(CALM, **calm, held={key}), LIMITS) == {}
+
+
+async def test_a_queue_that_shrinks_from_report_to_report_is_no_alert(database: Database) -> None:
+    """Between two reports nothing is new, however often one looks."""
+    now = {"ms": START_MS}
+    watch = AlertWatch(database, Thresholds(waiting_scans=10), lambda: now["ms"])
+
+    async def hear(waiting: int) -> set[str]:
+        now["ms"] += 10_000
+        said = {"device_id": "dev-north", "last_seen_ms": now["ms"], "status": {"waiting": waiting}}
+        device = schema.devices.c.device_id == "dev-north"
+
+        def job(conn: Any) -> None:
+            conn.execute(update(schema.devices).where(device).values(public_key="k"))
+            conn.execute(delete(schema.device_status))
+            conn.execute(insert(schema.device_status).values(said))
+
+        database.write_now(job)
+        seen = set()
+        for _ in range(3):
+            await watch.look_once()
+            page = database.read_now(
+                lambda conn: alerts.page(conn, standing_only=True, before=None, limit=9)
+            )
+            seen.add(",".join(item["type"] for item in page["items"]))
+        return seen
+
+    assert await hear(5) == {""}
+    assert await hear(400) == {"queue_growing"}
+    assert await hear(300) == {""}
+    assert await hear(200) == {""}
+    assert await hear(200) == {"queue_growing"}
