@@ -37,6 +37,7 @@ from sync_server.storage.paths import DataFolder
 from sync_server.stream.alert_watch import AlertWatch
 from sync_server.stream.handlers import Handler, Stream
 from sync_server.stream.head_watch import HeadWatch
+from sync_server.stream.lifecycle_watch import LifecycleWatch
 from sync_server.stream.live_hub import LiveHub
 from sync_server.sync.badge_table import BadgeTable
 from sync_server.sync.feed import ChangesFeed
@@ -133,6 +134,7 @@ async def listening(
         services.base_url = config.public_url.rstrip("/") or services.listening_url
         stream = make_stream(services, config)
         await stream.begin()
+        life = LifecycleWatch(database, folder.reports, services.now_ms)
         watch = AlertWatch(database, thresholds(config), services.now_ms)
         marks = SearchMarks(database, services.vault, services.keys.digest)
         jobs = services.import_jobs
@@ -140,6 +142,7 @@ async def listening(
             services.live,
             stream,
             watch,
+            life,
             services.backups,
             services.search,
             services.mail,

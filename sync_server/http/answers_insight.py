@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from msgspec import field
 
-from shared.model import Method
+from shared.model import EventStatus, Method
 from sync_server.http.answers import Form, Words
 from sync_server.http.forms import At, LocalAt
 
@@ -136,6 +136,51 @@ class ForecastAnswer(Form):
     rate: RateNow
     expected: ExpectedBySlot
     last_updated: At
+
+
+class EffectOfChange(Words):
+    """`grave`: look twice."""
+
+    grave: bool
+
+
+class HowThingsStand(Form):
+    devices: int
+    devices_offline: int
+    scans_waiting: int
+    entries_missing: int
+    open_conflicts: int
+    registered: int
+    attended: int
+    inside: int
+
+
+class PreviewAnswer(Form):
+    effects: list[EffectOfChange]
+    numbers: HowThingsStand
+
+
+class StatusByItself(Form):
+    status: EventStatus
+    at: LocalAt
+
+
+class TransitionItem(Form):
+    """`usual`: the next step; `back`: a step back; `final`: it can't be taken back."""
+
+    status: EventStatus
+    usual: bool
+    back: bool
+    final: bool
+    effects: list[EffectOfChange]
+
+
+class TransitionsAnswer(Form):
+    status: EventStatus
+    stored_status: EventStatus
+    by_itself: list[StatusByItself]
+    numbers: HowThingsStand
+    transitions: list[TransitionItem]
 
 
 class AlertItem(Form):

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from shared import wire
 from shared.errors import UsageError
 from shared.model import EventStatus, SignedTickets
-from sync_server.http import answers
+from sync_server.http import answers, answers_insight
 from sync_server.http.errors import ApiError, invalid
 from sync_server.http.forms import Time
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity.rights import Right
+from sync_server.insight import lifecycle
 from sync_server.registration import event_file, event_store
 from sync_server.storage.history import event_of
 
@@ -61,10 +62,7 @@ async def change(call: Call) -> web.StreamResponse:
         held = event_store.event_row(conn)
         if held is None:
             raise UsageError("this data folder has no event yet")
-        changes = _columns(patch, held)
-        if changes.get("end_ms", held["end_ms"]) <= changes.get("start_ms", held["start_ms"]):
-            raise invalid("endDate", "The event must end after it starts.")
-        return event_store.change_event(conn, changes, call.received_ms)
+        return event_store.change_event(conn, _changed(patch, held), call.received_ms)
 
     return json_response(_shown(await call.services.database.write(job), call.received_ms))
 
@@ -80,6 +78,36 @@ async def change_status(call: Call) -> web.StreamResponse:
         return event_store.change_event(conn, {"status": request.status.value}, call.received_ms)
 
     return json_response(_shown(await call.services.database.write(job), call.received_ms))
+
+
+async def transitions(call: Call) -> web.StreamResponse:
+    def job(conn: Connection) -> dict[str, Any]:
+        known = lifecycle.numbers(conn, call.received_ms)
+        return lifecycle.transitions(event_store.load_event(conn), known, call.received_ms)
+
+    return json_response(await call.services.database.read(job))
+
+
+async def preview(call: Call) -> web.StreamResponse:
+    patch: EventPatch = await call.body()
+
+    def job(conn: Connection) -> dict[str, Any]:
+        held = event_store.event_row(conn)
+        if held is None:
+            raise UsageError("this data folder has no event yet")
+        before, after = event_of(held), event_of(_changed(patch, held))
+        known = lifecycle.numbers(conn, call.received_ms)
+        effects = lifecycle.preview(before, after, known, call.received_ms)
+        return {"effects": effects, "numbers": known.as_json()}
+
+    return json_response(await call.services.database.read(job))
+
+
+def _changed(patch: EventPatch, held: Mapping[str, Any]) -> dict[str, Any]:
+    after = {**held, **_columns(patch, held)}
+    if after["end_ms"] <= after["start_ms"]:
+        raise invalid("endDate", "The event must end after it starts.")
+    return after
 
 
 def _columns(patch: EventPatch, held: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +155,13 @@ ROUTES = (
     Route("PATCH", "/api/v1/event", Right.OPERATOR, change,
           "Change the event; gates hear at once, those already scanned are judged again", "event",
           request=EventPatch, example={"venue": "Hall 2"}, response=answers.EventAnswer, statuses=(400, 413, 415)),
+    Route("GET", "/api/v1/event/transitions", Right.VIEWER, transitions,
+          "Each status that the event may take, and what taking it does now", "event",
+          response=answers_insight.TransitionsAnswer),
+    Route("POST", "/api/v1/event/preview", Right.OPERATOR, preview,
+          "What a change of the event would do; nothing is changed", "event",
+          request=EventPatch, example={"venue": "Hall 2"},
+          response=answers_insight.PreviewAnswer, statuses=(400, 413, 415)),
     Route("POST", "/api/v1/event/status", Right.OPERATOR, change_status,
           "Move the event through its life", "event",
           request=StatusChange, example={"status": "live"}, response=answers.EventAnswer, statuses=(400, 413, 415, 422)),

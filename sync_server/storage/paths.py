@@ -48,6 +48,11 @@ class DataFolder:
         return (self.server_key, self.digest_key, self.master_key)
 
     @property
+    def reports(self) -> Path:
+        """The final report, as it was when the event ended."""
+        return self.path / "reports"
+
+    @property
     def imports(self) -> Path:
         """Uploads while they are read, and the rows that imports refused."""
         return self.path / "imports"

@@ -20,6 +20,7 @@ SCAN, GATE, STATS = "scan.merged", "gate.status", "stats.updated"
 GATES_KNOWN, ARRIVALS, FORECAST = "gates.known", "arrivals.updated", "forecast.updated"
 CONFLICTS, DEVICES_WAITING = "conflicts.updated", "devices.waiting"
 PASSED_ON = frozenset({SCAN, alerts.RAISED, alerts.CLEARED, alerts.ACKNOWLEDGED})
+READ_ON = PASSED_ON | {GATE, "gate.changed", "gate.created", "device.changed", "device.created"}
 SCANS_PER_READ_MAX = 100  # of a backlog only the newest: the figures tell the rest
 SCANS_ON_CONNECT = 20
 ALERTS_ON_CONNECT = 50
@@ -126,7 +127,7 @@ class Happenings(Feed):
         if self._through is None:
             standing = alerts.page(conn, standing_only=True, before=None, limit=ALERTS_ON_CONNECT)
             return (*tail.last_scans(conn, SCANS_ON_CONNECT), standing["items"])
-        rows = tail.rows_after(conn, self._through, SCANS_PER_READ_MAX)
+        rows = tail.rows_after(conn, self._through, SCANS_PER_READ_MAX, READ_ON)
         if len(rows) < SCANS_PER_READ_MAX:
             return rows
         # Scans of a backlog may be left out, an alert not.
@@ -141,7 +142,7 @@ class Happenings(Feed):
             return self.whole()
         if found:
             self._through = max(self._through or 0, found[-1].outbox_id)
-        if any(row.type == GATE for row in found):
+        if any(row.type.startswith(("gate.", "device.")) for row in found):
             self._gate_news()
         return [self._keep(row) for row in found if row.type in PASSED_ON]
 

@@ -1,5 +1,6 @@
 """What the live page reads: the outbox's tail, and each gate's sync status."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -19,12 +20,14 @@ class OutboxRow(NamedTuple):
     at_ms: int
 
 
-def rows_after(conn: Connection, outbox_id: int, rows_max: int) -> list[OutboxRow]:
-    """The newest rows after this one, oldest first; of more than `rows_max` the older are left."""
+def rows_after(
+    conn: Connection, outbox_id: int, rows_max: int, kinds: Collection[str]
+) -> list[OutboxRow]:
+    """The newest rows of these kinds after this one, oldest first; of more the older are left."""
     box = schema.outbox
     rows = conn.execute(
         select(box.c.outbox_id, box.c.type, box.c.data, box.c.at_ms)
-        .where(box.c.outbox_id > outbox_id)
+        .where(box.c.outbox_id > outbox_id, box.c.type.in_(kinds))
         .order_by(box.c.outbox_id.desc())
         .limit(rows_max)
     )
@@ -50,8 +53,7 @@ def last_scans(conn: Connection, rows_max: int) -> tuple[int, list[OutboxRow]]:
     """The outbox's head, and the last merged scans, oldest first."""
     box = schema.outbox
     head = conn.execute(select(func.max(box.c.outbox_id))).scalar() or 0
-    newest = rows_after(conn, head - 20 * rows_max, 20 * rows_max)
-    return head, [row for row in newest if row.type == "scan.merged"][-rows_max:]
+    return head, rows_after(conn, 0, rows_max, ("scan.merged",))
 
 
 def device_states(conn: Connection, now_ms: int) -> list[dict[str, Any]]:
