@@ -79,6 +79,9 @@ def conflicts_now(conn: Connection, open_max: int, decided_max: int) -> dict[str
     rows = _scans_by_id(conn, {word.scan_id for word in words})
     ids = list(dict.fromkeys(word.scan_id for word in words if word.scan_id in rows))
     decided = items_of(conn, [rows[scan_id] for scan_id in ids], with_sides=True)
+    staff = overriders(conn, (item["resolution"] for item in decided))
+    for item in decided:
+        item["resolution"] = with_name(item["resolution"], staff)
     return {"open": waiting["items"], "more": waiting["cursor"] is not None, "decided": decided}
 
 

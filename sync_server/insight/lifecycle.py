@@ -154,7 +154,7 @@ def _of_status(event: Event, status: EventStatus, known: Numbers, now_ms: int) -
     if status in OVER:
         yield from _over(known)
     if status is EventStatus.ARCHIVED:
-        yield from _archived()
+        yield from _archived(known)
 
 
 def _doors(
@@ -260,7 +260,7 @@ def _over(known: Numbers) -> Iterator[Effect]:
     ))  # fmt: skip
 
 
-def _archived() -> Iterator[Effect]:
+def _archived(known: Numbers) -> Iterator[Effect]:
     yield Effect(Words("This can’t be taken back: an archived event stays archived.",
                        "되돌릴 수 없습니다. 보관된 행사는 그대로 남습니다."), grave=True)  # fmt: skip
     if known.waiting or known.missing or known.offline:

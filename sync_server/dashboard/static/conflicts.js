@@ -88,8 +88,8 @@ function drawForm(item, may, who) {
 
 function decisionText({ resolution, verdict }, zone) {
   if (!resolution) return "";
-  const { action, operatorId, at, reason, stale } = resolution;
-  const values = { name: operatorId, time: clockTime(at, zone), text: reason, verdict: tell(`verdict.${verdict}`) };
+  const { action, operatorId, operatorName, at, reason, stale } = resolution;
+  const values = { name: operatorName ?? operatorId, time: clockTime(at, zone), text: reason, verdict: tell(`verdict.${verdict}`) };
   return `${tell(`decidedBy.${action}`, values)}${stale ? ` ${tell("stale")}` : ""}`;
 }
 

@@ -155,7 +155,7 @@ function drawOverall(facts) {
 
 function whyOf({ override, kind, reason }) {
   if (!override) return kind ? tell(`kind.${kind}`) : tell(`reason.${reason}`);
-  const words = tell("overridden", { name: override.operatorId, text: override.text });
+  const words = tell("overridden", { name: override.operatorName ?? override.operatorId, text: override.text });
   const against = tell(`reason.${reason}`);
   const worse = kind && kind !== "override" ? ` · ${tell(`kind.${kind}`)}` : "";
   return `${words}${against ? ` (${against})` : ""}${worse}`;

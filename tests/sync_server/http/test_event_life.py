@@ -29,7 +29,7 @@ async def test_p11_each_step_does_what_was_told_before(server: Server) -> None:
 
     assert (await enters(server, 1))[0] == 201
     assert "Gates refuse every entry from now on" in await told(server, "ended")
-    assert "1 people are inside" in await told(server, "ended")
+    assert "inside now: 1" in await told(server, "ended")
     assert await take("ended") == 200
     refused, answer = await enters(server, 2)
     assert (refused, answer["error"]["code"]) == (400, "event_not_open")

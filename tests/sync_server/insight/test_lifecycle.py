@@ -77,7 +77,7 @@ def test_the_usual_step_leads_through_its_life_and_comes_by_itself() -> None:
 def test_numbers_stand_in_the_words_and_what_is_grave_is_marked() -> None:
     found = effects(EVENT, EventStatus.ENDED, BUSY, MOMENTS["during"])
     words = said(found)
-    for part in ("30 people are inside", "3 of 4 devices hear", "1 are offline and go on admitting",
+    for part in ("inside now: 30", "3 of 4 devices hear", "1 are offline and go on admitting",
                  "12 scans still wait", "2 entries are missing", "3 conflicts wait"):  # fmt: skip
         assert part in words
     assert said([effect for effect in found if effect["grave"]]).count("12 scans") == 1
