@@ -20,6 +20,7 @@ from shared.model import Event, EventStatus
 from sync_server.insight.lifecycle import LIFE, OVER
 from sync_server.ports import Store
 from sync_server.report import gather, render
+from sync_server.report.pdf import pdf
 from sync_server.storage import outbox
 from sync_server.storage.chunks import mappings
 from sync_server.storage.history import event_of
@@ -115,7 +116,7 @@ def _write_files(folder: Path, stem: str, report: gather.Report) -> None:
     for language in _LANGUAGES:
         made = {
             "html": render.html(report, language).encode(),
-            "pdf": render.pdf(report, language),
+            "pdf": pdf(report, language),
             "csv": render.csv_text(report, language).encode(),
         }
         for kind, content in made.items():
