@@ -50,6 +50,7 @@ SHEET_WAIT_S_MAX = 60  # for one of them to be through
 NAME_CHARS_MAX = 200
 FIELD_CHARS_MAX = 500
 SHEET_TICKETS_MAX = 10_000
+CHANGED_AT_ONCE_MAX = 200  # participants: some 0.2 s of the writer's time
 
 # Identity
 ENROLMENT_CODE_TTL_S = 3_600

@@ -51,6 +51,7 @@ class Operator(Form):
     name: str
     role: Role
     active: bool
+    signs_in: bool  # has a password
     pin_set_at: At | None
 
 

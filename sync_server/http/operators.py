@@ -32,7 +32,11 @@ class NewOperator(wire.Request, kw_only=True):
 
 
 class OperatorPatch(wire.Request, kw_only=True):
-    active: bool
+    """Members left out stay as they are; a password of null leaves work at gates only."""
+
+    active: bool | Unset = UNSET
+    role: Literal["owner", "operator", "supervisor", "viewer"] | Unset = UNSET
+    password: Password | Unset | None = UNSET
 
 
 class NewPin(wire.Request, kw_only=True):
@@ -50,12 +54,7 @@ async def create(call: Call) -> web.StreamResponse:
     body: NewOperator = await call.body()
     role = Role(body.role)
     _check_may(call, role)
-    password_hash: str | None = None
-    if body.password is not None:
-        try:
-            password_hash = await asyncio.to_thread(people.hash_password, body.password)
-        except UsageError as error:
-            raise invalid("password", str(error)) from error
+    password_hash = None if body.password is None else await _hashed(body.password)
 
     def job(conn: Connection) -> dict[str, Any] | None:
         operator_id = people.create_person(conn, body.name, role, password_hash)
@@ -70,18 +69,42 @@ async def create(call: Call) -> web.StreamResponse:
 
 
 async def change(call: Call) -> web.StreamResponse:
+    """A new password, or being let out, ends their sessions. The last owner who can sign in stays
+    one: 409.
+    """
     body: OperatorPatch = await call.body()
     who = call.part("id")
+    changes: dict[str, Any] = {}
+    if not isinstance(body.active, Unset):
+        changes["active"] = body.active
+    if not isinstance(body.role, Unset):
+        _check_may(call, Role(body.role))
+        changes["role"] = body.role
+    if not isinstance(body.password, Unset):
+        said = body.password
+        changes["password_hash"] = None if said is None else await _hashed(said)
 
     def job(conn: Connection) -> dict[str, Any] | None:
         person = _found(conn, who)
         _check_may(call, Role(person["role"]))
-        people.set_active(conn, person["operatorId"], active=body.active)
-        if not body.active:
+        people.change_person(conn, person["operatorId"], changes)
+        if not changes.get("active", True) or changes.get("role") == Role.VIEWER.value:
             pins.remove_pin(conn, person["operatorId"])
         return people.find_person(conn, person["operatorId"])
 
-    return json_response(await call.services.database.write(job))
+    try:
+        return json_response(await call.services.database.write(job))
+    except people.LastOwnerError as error:
+        raise ApiError(
+            409, "last_owner", "This is the last owner who can sign in: make another first."
+        ) from error
+
+
+async def _hashed(password: str) -> str:
+    try:
+        return await asyncio.to_thread(people.hash_password, password)
+    except UsageError as error:
+        raise invalid("password", str(error)) from error
 
 
 async def set_pin(call: Call) -> web.StreamResponse:
@@ -150,8 +173,9 @@ ROUTES = (
           "Add a person", "people", request=NewOperator, example={"name": "Kim Seo-yeon", "role": "supervisor"}, response=answers.Operator, status=201,
           statuses=(400, 409, 413, 415)),
     Route("PATCH", "/api/v1/operators/{id}", Right.OPERATOR, change,
-          "Let a person in or out", "people", request=OperatorPatch, example={"active": True}, response=answers.Operator,
-          statuses=(400, 404, 413, 415)),
+          "Let a person in or out, give them another role or password", "people",
+          request=OperatorPatch, example={"active": True}, response=answers.Operator,
+          statuses=(400, 404, 409, 413, 415)),
     Route("PUT", "/api/v1/operators/{id}/pin", Right.OPERATOR, set_pin,
           "Set a supervisor's PIN for the gates", "people", request=NewPin, example={"pin": "246813"}, status=204,
           statuses=(400, 404, 413, 415, 422)),

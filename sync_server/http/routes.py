@@ -2,6 +2,7 @@
 
 from sync_server.http import (
     alerts,
+    api_keys,
     beacons,
     credentials,
     deliveries,
@@ -19,6 +20,7 @@ from sync_server.http import (
     operators,
     pages,
     participants,
+    participants_many,
     partners,
     reports,
     review,
@@ -39,8 +41,10 @@ def all_routes() -> tuple[Route, ...]:
         *fleet.ROUTES,
         *gates.ROUTES,
         *operators.ROUTES,
+        *api_keys.ROUTES,
         *imports.ROUTES,  # before `/participants/{id}`
         *participants.ROUTES,
+        *participants_many.ROUTES,
         *credentials.ROUTES,
         *tickets.ROUTES,
         *beacons.ROUTES,

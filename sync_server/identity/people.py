@@ -4,13 +4,14 @@ Hashing takes long on purpose, so it happens outside of transactions.
 """
 
 import uuid
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import argon2
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
-from shared.errors import UsageError
+from shared.errors import PermanentError, UsageError
 from shared.wire import format_time
 from sync_server.identity.rights import Role
 from sync_server.storage import revisions, schema
@@ -94,6 +95,7 @@ def list_people(conn: Connection) -> list[dict[str, Any]]:
             "name": row.name,
             "role": row.role,
             "active": row.active,
+            "signsIn": row.password_hash is not None,
             "pinSetAt": None if row.set_ms is None else format_time(row.set_ms),
         }
         for row in found
@@ -110,9 +112,22 @@ def find_person(conn: Connection, id_or_name: str) -> dict[str, Any] | None:
     return None
 
 
-def set_active(conn: Connection, operator_id: str, *, active: bool) -> None:
-    """Who leaves signs in nowhere any more, and their PIN is over."""
-    revisions.upsert(conn, schema.people, {"operator_id": operator_id, "active": active})
+class LastOwnerError(PermanentError):
+    """Nobody would be left who may do everything here: make another owner first."""
+
+
+def change_person(conn: Connection, operator_id: str, changes: Mapping[str, Any]) -> None:
+    """Set role, password hash or whether they are active; their sessions end where one narrows."""
+    people, sessions = schema.people, schema.sessions
+    owners = select(people.c.operator_id).where(
+        people.c.role == Role.OWNER.value, people.c.active, people.c.password_hash.is_not(None)
+    )
+    before = conn.execute(owners.limit(1)).first()
+    revisions.upsert(conn, people, {"operator_id": operator_id, **changes})
+    if before is not None and conn.execute(owners.limit(1)).first() is None:
+        raise LastOwnerError
+    if "password_hash" in changes or changes.get("active") is False:
+        conn.execute(delete(sessions).where(sessions.c.operator_id == operator_id))
 
 
 def password_hash_of(conn: Connection, name: str) -> tuple[str, str] | None:

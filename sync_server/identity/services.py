@@ -2,10 +2,12 @@
 
 import hashlib
 import secrets
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from shared.errors import UsageError
+from shared.wire import format_time
 from sync_server.identity.rights import Role
 from sync_server.storage import schema
 from sync_server.storage.outbox import emit
@@ -34,3 +36,29 @@ def create_api_key(conn: Connection, name: str, role: str, now_ms: int) -> str:
 
 def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def list_keys(conn: Connection) -> list[dict[str, Any]]:
+    """By name, those that were revoked too; the keys themselves are kept nowhere."""
+    keys = schema.api_keys
+    return [
+        {
+            "name": row.name,
+            "role": row.role,
+            "createdAt": format_time(row.created_ms),
+            "revokedAt": None if row.revoked_ms is None else format_time(row.revoked_ms),
+        }
+        for row in conn.execute(select(keys).order_by(keys.c.name))
+    ]
+
+
+def revoke_key(conn: Connection, name: str, now_ms: int) -> bool:
+    """For good, and at once; False where there is no key of this name."""
+    keys = schema.api_keys
+    found = conn.execute(select(keys.c.revoked_ms).where(keys.c.name == name)).first()
+    if found is None:
+        return False
+    if found.revoked_ms is None:
+        conn.execute(update(keys).where(keys.c.name == name).values(revoked_ms=now_ms))
+        emit(conn, [("service.revoked", {"name": name})], now_ms)
+    return True

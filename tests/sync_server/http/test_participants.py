@@ -116,3 +116,68 @@ async def test_sheets_of_badges(server):
         assert (status, answer["error"]["field"]) == (400, query.split("=")[0])
     status, answer = await server.api("GET", "/tickets/sheet.pdf?group=nobody", key=key)
     assert (status, answer["error"]["code"]) == (404, "no_tickets")
+
+
+async def test_several_are_moved_at_once_and_one_bad_id_stops_none(server):
+    key = server.keys["operator"]
+    ids = ["P000001", "P000002", "nobody", "P000002"]
+    body = {"participantIds": ids, "group": "VIP"}
+    status, answer = await server.api("PATCH", "/participants", key=key, json=body)
+    assert (status, answer["changed"], answer["unchanged"]) == (200, 2, 0)
+    assert [one["id"] for one in answer["refused"]] == ["nobody"]
+    _, again = await server.api("PATCH", "/participants", key=key, json=body)
+    assert (again["changed"], again["unchanged"]) == (0, 2)
+    assert (await found(server, "group=VIP"))[0] == ["P000001", "P000002"]
+    body = {"participantIds": ids, "group": None, "status": "blocked"}
+    await server.api("PATCH", "/participants", key=key, json=body)
+    assert (await found(server, "group=VIP"))[0] == []
+    assert (await found(server, "status=blocked"))[0] == ["P000001", "P000002"]
+    for bad in ({"participantIds": ["P1"]}, {"participantIds": [], "group": "x"}):
+        assert (await server.api("PATCH", "/participants", key=key, json=bad))[0] == 400
+
+
+async def test_a_history_tells_changes_tickets_and_scans(server):
+    key = server.keys["operator"]
+    await server.api("PATCH", "/participants/P000001", key=key, json={"status": "blocked"})
+    await server.api("PATCH", "/participants/P000001", key=key, json={"status": "registered"})
+    await server.api("POST", "/participants/P000001/credentials", key=key, json={"kind": "ticket"})
+    record = {"participantId": "P000001", "gateId": "north", "method": "manual"}
+    record["timestamp"] = "2026-11-21T09:30:00.000Z"
+    await server.api("POST", "/attendance/record", key=server.keys["service"], json=record)
+    _, answer = await server.api("GET", "/participants/P000001/history", key=key)
+    kinds = [item["type"] for item in answer["items"]]
+    assert kinds.count("issued") == 2
+    values = [item["value"]["status"] for item in answer["items"] if item["type"] == "change"]
+    assert sorted(values) == ["blocked", "registered", "revoked"]
+    assert [item["at"] for item in answer["items"]] == sorted(
+        (item["at"] for item in answer["items"]), reverse=True
+    )
+    status, _ = await server.api("GET", "/participants/nobody/history", key=key)
+    assert status == 404
+
+
+async def test_cancelling_and_registering_twice(server):
+    key = server.keys["operator"]
+    body = {"id": "X1", "name": "Twice Told", "email": "twice@example.org"}
+    assert (await server.api("POST", "/participants", key=key, json=body))[0] == 201
+    status, answer = await server.api("POST", "/participants", key=key, json=body)
+    assert (status, answer["error"]["code"], answer["error"]["field"]) == (
+        409,
+        "duplicate_id",
+        "id",
+    )
+    status, answer = await server.api("POST", "/participants", key=key, json={**body, "id": "X2"})
+    assert (status, answer["error"]["field"]) == (409, "email")
+    assert answer["error"]["errors"][0]["messageKo"]
+    assert (await server.api("DELETE", "/participants/X1", key=key))[0] == 204
+    assert (await server.api("DELETE", "/participants/X1", key=key))[0] == 204
+    assert (await server.api("DELETE", "/participants/none", key=key))[0] == 404
+    status, answer = await server.api("PATCH", "/participants/X1", key=key, json={"email": "no"})
+    assert (status, answer["error"]["code"], answer["error"]["field"]) == (
+        400, "invalid_email", "email",
+    )  # fmt: skip
+    for patch, field in (({"phone": "12"}, "phone"), ({"name": "a"}, "name"), ({"status": "x"}, "status"),
+                         ({"birthDate": "2025-01-01"}, "birthDate"), ({"code": "x"}, "code")):  # fmt: skip
+        status, answer = await server.api("PATCH", "/participants/X1", key=key, json=patch)
+        assert (status, answer["error"]["field"]) == (400, field)
+    assert (await server.api("PATCH", "/participants/X1", key=key, json={"phone": None}))[0] == 200

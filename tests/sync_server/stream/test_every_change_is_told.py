@@ -86,9 +86,9 @@ def test_tickets_gates_event_and_people_are_told(made: Deployment) -> None:
     assert kinds(
         database, lambda conn: names.append(people.create_person(conn, "Kim", Role.VIEWER, None))
     ) == ["operator.created"]
-    assert kinds(database, lambda conn: people.set_active(conn, names[0], active=False)) == [
-        "operator.changed"
-    ]
+    assert kinds(
+        database, lambda conn: people.change_person(conn, names[0], {"active": False})
+    ) == ["operator.changed"]
     key = ("app", "service", NOW_MS)
     assert kinds(database, lambda conn: services.create_api_key(conn, *key)) == ["service.created"]
     assert kinds(
