@@ -86,7 +86,7 @@ class Running:
             on_lane=self._on_lane,
             monotonic_s=system_clock.monotonic_s,
             health=lambda: GateHealth(
-                self._readers.health(),
+                [*self._readers.health(), *self._health.barrier()],
                 self._health.disk(self._sync.state()),
                 self._health.power,
             ),

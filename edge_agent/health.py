@@ -79,6 +79,11 @@ class Health:
             for r in self._readers()
         ]
 
+    def barrier(self) -> list[ReaderHealth]:
+        """Beside the readers in what the server is told, while something is wrong with it."""
+        fault = self.lane.barrier_fault
+        return [ReaderHealth("barrier", "failed", fault)] if fault else []
+
     def clock(self) -> dict[str, Any]:
         moment, quality = self._parts.time.now()
         offset_ms = self._parts.time.offset_ms()

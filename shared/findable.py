@@ -13,6 +13,7 @@ import unicodedata
 from typing import NamedTuple
 
 from shared.credentials import LETTERS, TicketCode, parse
+from shared.masking import letters
 
 CODE_PART = 5  # the last group of a readable code
 _PHONE_END = 4
@@ -100,9 +101,10 @@ def fits_mask(words: tuple[str, ...], masked_name: str) -> bool:
 
 
 def _word_fits(word: str, mask: str) -> bool:
-    if len(word) > len(mask):
+    typed, masked = letters(word), letters(mask)
+    if len(typed) > len(masked):
         return False
-    return all(letter in ("*", typed) for typed, letter in zip(word, mask, strict=False))
+    return all(one in ("*", letter) for letter, one in zip(typed, masked, strict=False))
 
 
 def _part_mark(digest_key: bytes, text: str) -> str | None:

@@ -170,7 +170,8 @@ class ManualWeb:
         return await self._finder.search(asked.query)
 
     async def _list_recent(self, _session: Session, _asked: Asked) -> dict[str, Any]:
-        return {"items": self._recent.newest(RECENT_SHOWN)}
+        items = self._recent.newest(RECENT_SHOWN)
+        return {"items": [{**one, "mayUndo": self._desk.may_undo(one)} for one in items]}
 
     async def _decide(self, session: Session, asked: DecideRequest) -> dict[str, Any]:
         named = [asked.participant_id, asked.code, asked.walk_in]

@@ -32,7 +32,7 @@ from shared.limits import UNDO_WITHIN_S
 from shared.masking import mask_name
 from shared.model import Direction, Moment, Override, ScanKind
 from shared.reasons import WORDS
-from shared.wire import format_time
+from shared.wire import format_time, parse_time
 
 OnLane = Callable[[Callable[[], Any]], Awaitable[Any]]
 BRIGHT = 100  # percent
@@ -95,6 +95,12 @@ class Desk:
         plain = msgspec.json.encode(said)
         box = sealed_box.seal(plain, self._server_key, secrets.token_bytes(32))
         return {"maskedName": mask_name(said["name"]), "sealed": b64_encode(box)}
+
+    def may_undo(self, item: dict[str, Any]) -> bool:
+        """By the gate's best time: the page's own clock may say anything."""
+        if not item["admitted"] or item["undone"] or item["scanId"] is None:
+            return False
+        return self._time.now()[0].at_ms - parse_time(item["at"]) <= UNDO_WITHIN_S * 1_000
 
     async def undo(self, scan_id: str, override: Override) -> dict[str, Any]:
         """Take an admission of this gate back, within 15 minutes, by a resolution of the journal."""

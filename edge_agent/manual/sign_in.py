@@ -30,6 +30,7 @@ class Session:
     operator_id: str
     name: str
     until_s: float  # monotonic
+    pin_hash: str  # that it was opened with
 
 
 class SignIn:
@@ -56,13 +57,15 @@ class SignIn:
             right = await asyncio.to_thread(_matches, pin_hash, pin)
             if found is None or not right:
                 await self._note("pin_wrong", {"operatorId": found.operator_id if found else None})
+                if self._now_s() < self._locked_until_s:
+                    await self._note("pin_locked", {"seconds": round(_WINDOW_S)})
                 raise WrongPinError
             self._failed_s.clear()
             self._locked_until_s = 0.0
             await self._note("pin_right", {"operatorId": found.operator_id})
         now_s = self._now_s()
         self._forget(now_s)
-        session = Session(found.operator_id, found.name, now_s + MANUAL_SESSION_S)
+        session = Session(found.operator_id, found.name, now_s + MANUAL_SESSION_S, pin_hash)
         token = secrets.token_urlsafe(24)
         self._sessions[token] = session
         return token, session
@@ -74,7 +77,7 @@ class SignIn:
             raise NoSessionError
         operators = await asyncio.to_thread(self._operators)
         operator = operators.get(session.operator_id)
-        if operator is None or not operator.active or not operator.pin_hash:
+        if operator is None or not operator.active or operator.pin_hash != session.pin_hash:
             self.close(token)
             raise NoSessionError
         return session

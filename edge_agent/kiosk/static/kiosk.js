@@ -19,9 +19,20 @@ const facts = {
   reading: false,
   language: localStorage.getItem("language") === "en" ? "en" : "ko",
 };
-const STATES = await (await fetch("/api/screens")).json();
+const STATES = await untilAnswered("/api/screens");
 let backToWaiting;
 let readingOver;
+
+// The agent may be restarting just now: a page that gave up would stay blank for good.
+async function untilAnswered(path) {
+  for (;;) {
+    try {
+      return await (await fetch(path)).json();
+    } catch {
+      await new Promise((later) => { setTimeout(later, 400); });
+    }
+  }
+}
 
 // ---- what to show -----------------------------------------------------------------------------
 

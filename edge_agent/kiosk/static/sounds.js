@@ -13,7 +13,16 @@ export function setVolume(percent) {
   volumeNow = (LOUDEST * percent) / 100;
 }
 
+// A gate without a sound device is a gate: it shows.
 export function play(name) {
+  try {
+    sound(name);
+  } catch (problem) {
+    console.warn("no sound", problem);
+  }
+}
+
+function sound(name) {
   if (!window.AudioContext || !PATTERNS[name] || volumeNow <= 0) return;
   context ??= new AudioContext();
   // A browser that wants a touch first stays silent; the kiosk's is started with sound allowed.

@@ -97,7 +97,7 @@ function askPin(operator) {
     try {
       const session = await ask("session", { operator: operator.operatorId, pin });
       desk.token = session.token;
-      desk.untilMs = Date.now() + session.expiresInS * 1000;
+      desk.untilMs = performance.now() + session.expiresInS * 1000;
       desk.told("");
       showPanes();
     } catch (problem) {
@@ -126,7 +126,7 @@ function showPanes(name = desk.pane ?? "people") {
 }
 
 function tick() {
-  const left = Math.max(0, Math.round((desk.untilMs - Date.now()) / 1000));
+  const left = Math.max(0, Math.round((desk.untilMs - performance.now()) / 1000));
   setText(byId("desk-left"), desk.token ? desk.say("s.left", { n: left }) : "");
   if (!left && desk.token) {
     desk.token = null;

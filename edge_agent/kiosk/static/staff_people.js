@@ -3,7 +3,6 @@ import { keyboard } from "./keyboard.js";
 import { clockTime, make } from "./page.js";
 
 const REASONS = ["s.why1", "s.why2", "s.why3", "s.why4", "s.why5", "s.why6"];
-const UNDO_MS = 15 * 60_000;
 
 // ---- people -----------------------------------------------------------------------------------
 
@@ -143,7 +142,7 @@ function recentCard(desk, pane, one) {
   if (one.earlier) lines.push(make("span", { text: earlier(desk, one.earlier) }));
   const buttons = [];
   if (!one.admitted && one.participantId) buttons.push(...decideButtons(desk, pane, { participantId: one.participantId }).slice(0, 1));
-  if (one.admitted && !one.undone && one.scanId && Date.now() - Date.parse(one.at) < UNDO_MS) {
+  if (one.mayUndo) {
     buttons.push(make("button", {
       type: "button", class: "refuse", text: desk.say("s.undo"),
       onclick: () => askWhy(desk, pane, (text) => desk.ask("undo", { scanId: one.scanId, text }), "s.undo"),
