@@ -27,6 +27,7 @@ from sync_server.mail.alert_mail import AlertMail
 from sync_server.mail.sender import MailRoom
 from sync_server.mail.settings import mail_settings
 from sync_server.privacy.vault import Vault
+from sync_server.readiness import Readiness, disk_free
 from sync_server.registration.import_desk import ImportDesk
 from sync_server.registration.import_jobs import ImportJobs
 from sync_server.registration.search import ParticipantSearch
@@ -66,6 +67,7 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
         database=database,
         backups=Backups(folder, database_url(folder, config), config),
         exports=Exports(folder, database_url(folder, config), vault),
+        readiness=Readiness(database, heads, disk_free(folder.path)),
         keys=keys,
         tokens=AccessTokens(keys, event_id),
         vault=vault,

@@ -92,7 +92,13 @@ def check_same_origin(request: web.Request) -> None:
         raise ApiError(403, "foreign_origin", f"{origin} is not this server's page.")
 
 
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")
+
+
 def on_loopback(request: web.Request) -> bool:
+    """From this machine itself; not by a proxy on it that speaks for somebody elsewhere."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
     try:
         return ipaddress.ip_address(request.remote or "").is_loopback
     except ValueError:

@@ -49,6 +49,10 @@ def busy(message: str) -> ApiError:
     return ApiError(503, "busy", message, headers={"Retry-After": "1"})
 
 
+def not_ready(code: str, message: str) -> ApiError:
+    return ApiError(503, code, message, headers={"Retry-After": "5"})
+
+
 def from_validation(error: msgspec.ValidationError) -> ApiError:
     """Msgspec says ``Expected `str`, got `int` - at `$.gateId` ``: split what from where."""
     message, _, where = str(error).partition(" - at ")

@@ -20,6 +20,7 @@ from sync_server.identity.tokens import AccessTokens
 from sync_server.mail.sender import MailRoom
 from sync_server.ports import Store
 from sync_server.privacy.vault import Vault
+from sync_server.readiness import Readiness
 from sync_server.registration.import_desk import ImportDesk
 from sync_server.registration.import_jobs import ImportJobs
 from sync_server.registration.search import ParticipantSearch
@@ -39,6 +40,7 @@ class Services:
     database: Store
     backups: Backups
     exports: Exports
+    readiness: Readiness
     keys: ServerKeys
     tokens: AccessTokens
     vault: Vault

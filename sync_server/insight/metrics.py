@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 from sync_server.insight import counters, stats
 from sync_server.insight.alert_rules import AlertType
 from sync_server.storage import schema
+from sync_server.storage.mail_tables import mails
 from sync_server.storage.message_tables import alerts, deliveries
 from sync_server.stream import tail
 
@@ -21,13 +22,13 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _VERDICTS = ("confirmed", "exits", "duplicate", "conflict", "refused", "voided")
 
 
-def text(conn: Connection, now_ms: int) -> bytes:
-    """The exposition in Prometheus's text format."""
+def text(conn: Connection, now_ms: int, backup: Mapping[str, Any] | None = None) -> bytes:
+    """The exposition in Prometheus's text format. `backup`: its state, as `/readyz` tells it."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(_Read([*_of_event(conn, now_ms), *_of_gates(conn, now_ms),
-                             *_of_devices(conn, now_ms), *_of_messages(conn)]))  # fmt: skip
+                             *_of_devices(conn, now_ms), *_of_messages(conn), *_of_backup(backup)]))  # fmt: skip
     return generate_latest(registry)
 
 
@@ -108,6 +109,15 @@ def _of_devices(conn: Connection, now_ms: int) -> Iterator[Metric]:
     yield from told.values()
 
 
+def _of_backup(backup: Mapping[str, Any] | None) -> Iterator[Metric]:
+    """Nothing where no backup was ever made or asked for."""
+    if backup is None:
+        return
+    yield _gauge("backup_overdue", "1 if the last backup is too old", float(backup["overdue"]))
+    if backup["ageS"] is not None:
+        yield _gauge("backup_age_seconds", "Since the last backup", backup["ageS"])
+
+
 def _seconds(ms: float | None) -> float | None:
     return ms / 1_000 if ms is not None else None
 
@@ -132,11 +142,14 @@ def _of_messages(conn: Connection) -> Iterator[Metric]:
     )
     for handler, state, count in rows:
         kept.add_metric((handler, state), int(count))
+    queued = GaugeMetricFamily("gatesync_mails", "Mails that are kept", labels=("state",))
+    for state, count in conn.execute(select(mails.c.state, func.count()).group_by(mails.c.state)):
+        queued.add_metric((state,), int(count))
     entries = schema.entries
     unusable = conn.execute(
         select(func.count()).select_from(entries).where(entries.c.unusable.is_not(None))
     ).scalar_one()
     yield from (
-        standing, kept,
+        standing, kept, queued,
         _gauge("entries_unusable", "Journal entries that could not be used, kept", unusable),
     )  # fmt: skip

@@ -26,6 +26,7 @@ from sync_server.identity.tokens import AccessTokens
 from sync_server.mail.sender import MailRoom
 from sync_server.mail.settings import mail_settings
 from sync_server.privacy.vault import Vault
+from sync_server.readiness import Readiness
 from sync_server.registration.search import ParticipantSearch
 from sync_server.storage.backup import write_backup
 from sync_server.storage.paths import DataFolder
@@ -115,6 +116,7 @@ class SimServer:
             vault=VAULT,
             backups=Backups(self.folder, self.folder.database_url, Config()),
             exports=Exports(self.folder, self.folder.database_url, VAULT),
+            readiness=Readiness(self.store, heads, lambda: 1 << 40),
             event_id="demo",
             heads=heads,
             feed=ChangesFeed(self.store, heads),
