@@ -29,6 +29,8 @@ from tests.sync_server.builders import (
     upload,
 )
 
+ON_EACH_DATABASE = True
+
 PEOPLE = 6
 GROUPS = (None, "press", "staff", "모임")
 PERMISSIONS = (["attendance"], ["attendance", "vip"], [])

@@ -12,6 +12,8 @@ from sync_server.storage.database import Database
 from sync_server.storage.schema import events
 from tests.sync_server.builders import MINUTE_MS, START_MS, scan_entry, upload
 
+ON_EACH_DATABASE = True
+
 
 def in_zone(database: Database, zone: str, start_ms: int, hours: int) -> None:
     values = {"time_zone": zone, "start_ms": start_ms, "end_ms": start_ms + hours * 3_600_000}
