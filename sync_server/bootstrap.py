@@ -24,8 +24,9 @@ from sync_server.identity.keys import load_keys
 from sync_server.identity.tokens import AccessTokens
 from sync_server.insight.alert_rules import Thresholds
 from sync_server.mail.alert_mail import AlertMail
+from sync_server.mail.choosing import queue_tickets
 from sync_server.mail.sender import MailRoom
-from sync_server.mail.settings import mail_settings
+from sync_server.mail.settings import IMPORTED, mail_settings, queues
 from sync_server.privacy.vault import Vault
 from sync_server.readiness import Readiness, disk_free
 from sync_server.registration.import_desk import ImportDesk
@@ -59,10 +60,11 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     database.on_commit(heads.notify)
     vault = Vault(keys.master)
     past_share = config.past_attendance_percent / 100 or None
-    desk = ImportDesk(database, vault, keys, folder.imports, system_clock.now_ms)
     mail = MailRoom(
         database, vault, mail_settings(config), system_clock.now_ms, system_clock.monotonic_s
     )
+    registered = queue_tickets if queues(config, IMPORTED) else None
+    desk = ImportDesk(database, vault, keys, folder.imports, system_clock.now_ms, registered)
     return Services(
         database=database,
         backups=Backups(folder, database_url(folder, config), config),
@@ -87,16 +89,16 @@ def make_services(database: Database, folder: DataFolder, config: Config) -> Ser
     )
 
 
-def make_stream(services: Services, config: Config) -> Stream:
+def make_stream(services: Services, config: Config, watch: AlertWatch) -> Stream:
     """Who is told of what happens, as the settings say."""
-    handlers: list[Handler] = list(
-        webhook_of(config.webhook_url, config.webhook_secret, config.webhook_types)
-    )
+    webhooks = webhook_of(config.webhook_url, config.webhook_secret, config.webhook_types)
+    handlers: list[Handler] = [watch, *webhooks]
     mail, to = services.mail, services.mail.settings.alerts_to
     if to:
         handlers.append(
             AlertMail(services.database, services.vault, to, services.now_ms, mail.wake)
         )
+    services.handlers = tuple(handler.name for handler in handlers)
     return Stream(
         services.database,
         services.heads,
@@ -134,10 +136,12 @@ async def listening(
         await _start(site, config.host, config.port)
         services.listening_url = _url_of(runner, config.host)
         services.base_url = config.public_url.rstrip("/") or services.listening_url
-        stream = make_stream(services, config)
+        watch = AlertWatch(
+            database, thresholds(config), services.now_ms, services.mail.problem_words
+        )
+        stream = make_stream(services, config, watch)
         await stream.begin()
         life = LifecycleWatch(database, folder.reports, services.now_ms)
-        watch = AlertWatch(database, thresholds(config), services.now_ms)
         marks = SearchMarks(database, services.vault, services.keys.digest)
         jobs = services.import_jobs
         parts = (

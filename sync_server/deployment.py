@@ -12,6 +12,7 @@ from sync_server.attendance.merge_store import tell_old_conflicts
 from sync_server.config import Config, secret_of
 from sync_server.identity.keys import ServerKeys, load_keys
 from sync_server.insight import tallies
+from sync_server.mail.settings import IMPORTED, queues
 from sync_server.privacy.vault import Vault
 from sync_server.storage import headcounts
 from sync_server.storage.connections import POSTGRESQL, parse_url
@@ -23,7 +24,7 @@ log = structlog.get_logger("figures")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """`base_url` is how gates reach the server."""
+    """`base_url` is how gates reach the server; `mails_imports`: an import queues tickets' mails."""
 
     folder: DataFolder
     database: Database
@@ -31,6 +32,7 @@ class Deployment:
     vault: Vault
     base_url: str
     database_url: str
+    mails_imports: bool = False
 
 
 def database_url(folder: DataFolder, config: Config) -> str:
@@ -68,7 +70,9 @@ def opened(folder: DataFolder, base_url: str, config: Config | None = None) -> I
         now_ms = system_clock.now_ms()
         database.write_now(lambda conn: tell_old_conflicts(conn, now_ms))
         count_what_was_not_counted(database)
-        yield Deployment(folder, database, keys, Vault(keys.master), base_url, url)
+        yield Deployment(
+            folder, database, keys, Vault(keys.master), base_url, url, queues(config, IMPORTED)
+        )
     finally:
         database.close()
 

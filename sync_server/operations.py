@@ -21,6 +21,7 @@ from sync_server.exports import Exports
 from sync_server.identity import devices, services
 from sync_server.identity.enrolment_codes import enrolment_url, make_code
 from sync_server.identity.people import create_owner
+from sync_server.mail.choosing import queue_tickets
 from sync_server.mail_operations import MAIL_OPERATIONS
 from sync_server.registration import import_store
 from sync_server.registration.beacon_import import import_beacons
@@ -50,6 +51,7 @@ def _desk(deployment: Deployment) -> ImportDesk:
         deployment.keys,
         deployment.folder.imports,
         system_clock.now_ms,
+        queue_tickets if deployment.mails_imports else None,
     )
 
 

@@ -194,6 +194,24 @@ class AlertItem(Form):
     message: Words
 
 
+class HandlerItem(Form):
+    """`behind` counts messages that it has not looked at; the others what is kept of it."""
+
+    name: str
+    behind: int
+    waiting: int
+    parked: int
+    done: int
+
+
+class HandlersAnswer(Form):
+    items: list[HandlerItem]
+
+
+class RetriedAnswer(Form):
+    waiting: int
+
+
 class DeliveryItem(Form):
     id: str
     handler: str

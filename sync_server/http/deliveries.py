@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 from sqlalchemy import Connection
 
+from shared import wire
 from shared.limits import LIST_ITEMS_DEFAULT, LIST_ITEMS_MAX
 from sync_server.http import answers, answers_insight
 from sync_server.http.errors import not_found
@@ -19,6 +20,12 @@ class DeliveriesQuery(Query):
     handler: str | None = None
     cursor: Annotated[int, msgspec.Meta(ge=0, le=2**62)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=LIST_ITEMS_MAX)] = LIST_ITEMS_DEFAULT
+
+
+class RetryParked(wire.Request, kw_only=True):
+    """Of one handler, or of all."""
+
+    handler: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
 
 async def list_all(call: Call) -> web.StreamResponse:
@@ -51,10 +58,31 @@ async def retry(call: Call) -> web.StreamResponse:
     return json_response(answer)
 
 
+async def retry_all(call: Call) -> web.StreamResponse:
+    asked: RetryParked = await call.body()
+    number = await call.services.database.write(
+        lambda conn: deliveries.try_all_again(conn, asked.handler, call.received_ms)
+    )
+    call.services.heads.notify()
+    return json_response({"waiting": number})
+
+
+async def handlers(call: Call) -> web.StreamResponse:
+    names = call.services.handlers
+    items = await call.services.database.read(lambda conn: deliveries.overview(conn, names))
+    return json_response({"items": items})
+
+
 ROUTES = (
+    Route("GET", "/api/v1/stream/handlers", Right.OPERATOR, handlers,
+          "Who is told of what happens, and how far each has read", "stream",
+          response=answers_insight.HandlersAnswer),
     Route("GET", "/api/v1/stream/deliveries", Right.OPERATOR, list_all,
           "What handlers took last, have yet to take, or gave up on", "stream",
           query=DeliveriesQuery, response=answers.Page[answers_insight.DeliveryItem], statuses=(400,)),
+    Route("POST", "/api/v1/stream/deliveries/retry", Right.OPERATOR, retry_all,
+          "Try all parked messages again", "stream", request=RetryParked, example={},
+          response=answers_insight.RetriedAnswer, statuses=(413, 415)),
     Route("POST", "/api/v1/stream/deliveries/{id}/retry", Right.OPERATOR, retry,
           "Try a parked message again", "stream",
           response=answers_insight.DeliveryItem, statuses=(404,)),

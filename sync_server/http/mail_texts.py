@@ -120,7 +120,7 @@ async def preview(call: Call) -> web.StreamResponse:
             "to": letter.to,
             "subject": made.subject,
             "text": made.body,
-            "html": page(made, picture if made.picture else ""),
+            "html": page(made, picture if made.picture else "", styled=False),
         }
     )
 

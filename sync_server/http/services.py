@@ -55,6 +55,7 @@ class Services:
     mail: MailRoom
     now_ms: Callable[[], int]
     monotonic_s: Callable[[], float]
+    handlers: tuple[str, ...] = ()  # of the stream, once it runs
     listening_url: str = ""
     base_url: str = ""
     beacon_horizon_ms: int = 6 * 3_600_000  # how far ahead gates hold rotating ids

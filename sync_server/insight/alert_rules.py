@@ -26,6 +26,7 @@ class AlertType(StrEnum):
     GATE_TROUBLE = "gate_trouble"  # what the gate itself names, as a damaged journal
     READER_FAILED = "reader_failed"
     DELIVERY_PARKED = "delivery_parked"
+    MAIL_STUCK = "mail_stuck"
     DEVICE_ADOPTED = "device_adopted"  # known by its certificate alone, until somebody confirms it
     DEVICE_QUARANTINED = "device_quarantined"  # revoked, and its scans wait for somebody's word
 
@@ -79,6 +80,7 @@ class Picture:
     open_conflicts: int
     parked: int
     held: AbstractSet[Key] = frozenset()
+    mail_problem: str | None = None  # why the mail server can't be reached
 
 
 def standing(picture: Picture, limits: Thresholds) -> dict[Key, Alert]:
@@ -251,6 +253,12 @@ def _of_scans(picture: Picture) -> _Found:
             Words(f"{number} conflicts wait for a supervisor's word" if number > 1
                   else "A conflict waits for a supervisor's word",
                   f"처리하지 않은 충돌 {number}건이 있습니다"),
+        )  # fmt: skip
+    if picture.mail_problem:
+        yield Key(AlertType.MAIL_STUCK, "mail"), Alert(
+            {"problem": picture.mail_problem},
+            Words(f"No mail can be sent: {picture.mail_problem}",
+                  f"메일을 보낼 수 없습니다: {picture.mail_problem}"),
         )  # fmt: skip
     if picture.parked:
         yield Key(AlertType.DELIVERY_PARKED, "stream"), Alert(

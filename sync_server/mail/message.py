@@ -21,6 +21,7 @@ from sync_server.mail.texts import one_line
 
 PICTURE_ID = "ticket@gatesync"
 NAME_CHARS_MAX = 100
+WIDTH = 560  # pixels; a phone shows it narrower
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +104,16 @@ def seal(
     return Sealed(sender, recipient, utf8, message.as_bytes())
 
 
-def page(draft: Draft, picture: str) -> str:
-    """The HTML part; `picture` is the address of the ticket's picture, or empty."""
+def page(draft: Draft, picture: str, *, styled: bool = True) -> str:
+    """The HTML part; `picture` is the address of the ticket's picture, or empty. Not `styled` for a
+    page whose CSP allows no style.
+    """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = (files("sync_server.mail") / "layout.html").read_text("utf-8")
     paragraphs = [part.splitlines() for part in draft.body.strip().split("\n\n") if part.strip()]
     return environment.from_string(template).render(
         language=draft.language, subject=draft.subject, event=draft.heading,
+        width="100%" if styled else WIDTH, style=f"max-width:{WIDTH}px" if styled else "",
         paragraphs=paragraphs, picture=picture, code=draft.code,
     )  # fmt: skip
 

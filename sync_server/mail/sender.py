@@ -61,6 +61,11 @@ class MailRoom:
         """`{"message","since"}` while the mail server can't be reached."""
         return self._problem
 
+    def problem_words(self) -> str | None:
+        """Also asked from other threads."""
+        problem = self._problem
+        return problem["message"] if problem else None
+
     def wake(self) -> None:
         """Something was queued."""
         self._woken.set()

@@ -45,7 +45,6 @@ class MailSettings:
     alerts_to: tuple[str, ...]
 
     def queues(self, cause: str) -> bool:
-        """Whether a ticket is mailed by itself after `registered`, `reissued` or `imported`."""
         return self.server is not None and cause in self.queued_by_itself
 
     def pause_after_ms(self, attempts: int) -> int:
@@ -70,7 +69,7 @@ def mail_settings(config: Config) -> MailSettings:
     if config.mail_bounce_to:
         _address(config.mail_bounce_to.replace(ID_MARK, "0" * 16), "mail_bounce_to")
     given = (one.strip() for one in config.alert_mail_to.split(","))
-    causes = frozenset(one.strip() for one in config.mail_when.split(",")) - {"", "never"}
+    causes = _causes(config)
     unknown = causes - {REGISTERED, REISSUED, IMPORTED}
     if unknown:
         raise UsageError(
@@ -87,6 +86,15 @@ def mail_settings(config: Config) -> MailSettings:
         queued_by_itself=causes,
         alerts_to=tuple(_address(one, "alert_mail_to").addr_spec for one in given if one),
     )
+
+
+def queues(config: Config, cause: str) -> bool:
+    """Whether a ticket is mailed by itself after `registered`, `reissued` or `imported`."""
+    return bool(config.smtp_host) and cause in _causes(config)
+
+
+def _causes(config: Config) -> frozenset[str]:
+    return frozenset(one.strip() for one in config.mail_when.split(",")) - {"", "never"}
 
 
 def _address(text: str, setting: str) -> Address:

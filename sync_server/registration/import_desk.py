@@ -19,7 +19,7 @@ from sync_server.privacy.vault import Vault
 from sync_server.registration import import_store
 from sync_server.registration.event_store import load_event
 from sync_server.registration.headings import FIELDS
-from sync_server.registration.importer import Importer, Options
+from sync_server.registration.importer import Importer, Options, Registered
 from sync_server.registration.list_reader import ListReader, Record, open_list
 from sync_server.registration.planning import Patience, Planner
 from sync_server.registration.quality import CleanRow, Rules, clean
@@ -58,13 +58,14 @@ def silent(_rows: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ImportDesk:
-    """`folder` is the data folder's place for imports."""
+    """`folder` is the data folder's place for imports; `registered` is told of new people."""
 
     database: Store
     vault: Vault
     keys: ServerKeys
     folder: Path
     now_ms: Callable[[], int]
+    registered: Registered | None = None
 
     def check(self, file: BinaryIO, request: Request) -> None:
         """UsageError where the file can't be a list of people."""
@@ -90,7 +91,7 @@ class ImportDesk:
             if opened is not None:
                 opened(reader)
             kept = RefusedRows(self.folder, importer.import_id, reader.headings, self.vault)
-            importer.kept = kept
+            importer.kept, importer.registered = kept, self.registered
             try:
                 result = importer.run(reader, request.source, progress)
             finally:

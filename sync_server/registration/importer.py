@@ -31,6 +31,8 @@ from sync_server.storage.chunks import mappings_in
 from sync_server.storage.history import record_change, record_changes
 
 CHUNK_ROWS = 1_000
+# Told of the people whom a chunk registered, inside its transaction; the moment is the chunk's.
+Registered = Callable[[Connection, Sequence[str], int], object]
 _TRIES_MAX = 10  # of rows that were put off
 
 
@@ -59,6 +61,7 @@ class Importer:
         self.import_id = import_id or str(uuid.uuid4())
         self._caller = caller
         self.kept: RefusedRows | None = None
+        self.registered: Registered | None = None
         self._database = database
         self._vault = vault
         self._keys = keys
@@ -145,6 +148,8 @@ class Importer:
             plan = planner.plan(conn, good, issuer, now_ms, patience)
             if not self._options.dry_run:
                 write_plan(conn, plan, now_ms)
+                if self.registered is not None:
+                    self.registered(conn, sorted(plan.created), now_ms)
                 if import_store.remember(conn, self.import_id, plan, now_ms):
                     import_store.begin(
                         conn, self.import_id, self._source, now_ms, caller=self._caller

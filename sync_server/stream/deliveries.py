@@ -115,6 +115,31 @@ def try_again(conn: Connection, delivery_id: int, now_ms: int) -> dict[str, Any]
     return _item(row) if row is not None else None
 
 
+def try_all_again(conn: Connection, handler: str | None, now_ms: int) -> int:
+    """All parked messages, or those of one handler, their attempts anew; how many."""
+    parked = deliveries.c.state == "parked"
+    if handler is not None:
+        parked &= deliveries.c.handler == handler
+    again = {"state": "waiting", "attempts": 0, "next_ms": now_ms, "at_ms": now_ms}
+    return conn.execute(update(deliveries).where(parked).values(again)).rowcount
+
+
+def overview(conn: Connection, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Each handler, how far behind it is, and what is kept of it."""
+    head = int(conn.execute(select(func.max(schema.outbox.c.outbox_id))).scalar() or 0)
+    kept = select(deliveries.c.handler, deliveries.c.state, func.count())
+    grouped = conn.execute(kept.group_by(deliveries.c.handler, deliveries.c.state))
+    counts = {(row[0], row[1]): int(row[2]) for row in grouped}
+    return [
+        {
+            "name": name,
+            "behind": max(0, head - _cursor(conn, name)),
+            **{state: counts.get((name, state), 0) for state in ("waiting", "parked", "done")},
+        }
+        for name in names
+    ]
+
+
 def page(
     conn: Connection, *, state: str | None, handler: str | None, before: int | None, limit: int
 ) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def fill(conn: Any) -> None:
 
 @asynccontextmanager
 async def server_in(
-    path: Path, port: int = 0, filled: Callable[[Any], None] = fill
+    path: Path, port: int = 0, filled: Callable[[Any], None] = fill, **settings: Any
 ) -> AsyncIterator[Server]:
     """Serves the folder's database; the second time on the same data."""
     folder = DataFolder(path)
@@ -92,7 +92,7 @@ async def server_in(
     try:
         if fresh:
             database.write_now(filled)
-        async with listening(database, folder, Config(port=port)) as services:
+        async with listening(database, folder, Config(port=port, **settings)) as services:
             yield Server(folder, database, services.listening_url)
     finally:
         database.close()

@@ -71,6 +71,19 @@ def test_p11_wrong_use_is_one_line(mail: Command, words: tuple[str, ...], said: 
     assert len(problem.splitlines()) == 1
 
 
+def test_an_import_mails_nobody_unless_the_settings_say_so(
+    tmp_path: Path, mail: Command, smtp: MailServer, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for when, queued in (("registered,reissued", 0), ("imported", 1)):
+        monkeypatch.setenv("GATESYNC_MAIL_WHEN", when)
+        people = tmp_path / f"{queued}.csv"
+        people.write_text(f"name,email\nCai Li,c{queued}@example.org\nAnn Lee,a@example.org\n")
+        assert main(["import", str(people), "--data", str(tmp_path / "data")]) == 0
+        capsys.readouterr()
+        assert json.loads(mail("status", "--json")[1])["queued"] == queued
+
+
 def test_bounces_from_a_file(mail: Command, tmp_path: Path) -> None:
     (tmp_path / "none.eml").write_text("Subject: hello\n\nnothing\n")
     assert mail("bounces", str(tmp_path / "none.eml")) == (0, "nothing to do", "")

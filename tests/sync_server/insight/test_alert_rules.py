@@ -61,6 +61,7 @@ def device(**changes: Any) -> dict[str, Any]:
         (device(state="revoked", quarantinedScans=3), AlertType.DEVICE_QUARANTINED),
         ({"open_conflicts": 1}, AlertType.CONFLICT),
         ({"parked": 2}, AlertType.DELIVERY_PARKED),
+        ({"mail_problem": "550 go away"}, AlertType.MAIL_STUCK),
     ],
 )
 def test_each_cause_raises_its_alert_and_no_other(
