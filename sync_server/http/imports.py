@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from aiohttp import web
 
-from shared.errors import UsageError
 from shared.limits import (
     IMPORT_AT_ONCE_BYTES_MAX,
     IMPORT_UNDO_AT_ONCE_ROWS_MAX,
@@ -32,6 +31,7 @@ from sync_server.http.upload import Upload, receive_file, spooled
 from sync_server.identity.rights import Right
 from sync_server.registration import import_store
 from sync_server.registration.import_desk import NotUndoableError, Request
+from sync_server.registration.rows import ListError
 from sync_server.registration.sheet_reader import MAGICS
 
 T = TypeVar("T")
@@ -210,8 +210,8 @@ async def _read(work: Callable[[], T]) -> T:
     """Work with a file on a thread; 400 where it is no list."""
     try:
         return await asyncio.to_thread(work)
-    except UsageError as error:
-        raise invalid(None, str(error), "unreadable_file") from error
+    except ListError as error:
+        raise ApiError(400, "unreadable_file", str(error), messageKo=error.korean) from error
 
 
 async def _undoing(work: Callable[[], T]) -> T:

@@ -1,7 +1,7 @@
 """Rows from a CSV as people really send them: any usual encoding and delimiter.
 
 A stream goes in and rows come out one at a time, so a file of any length needs little memory.
-A file that is no list is a UsageError; a bad line is a row that says so (P6).
+A file that is no list is a ListError; a bad line is a row that says so (P6).
 """
 
 import codecs
@@ -11,10 +11,16 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from shared.errors import UsageError
 from sync_server.registration.headings import recognised
 from sync_server.registration.quality import Fault
-from sync_server.registration.rows import HEADING_ROWS_MAX, Knows, Row, heading_place, malformed
+from sync_server.registration.rows import (
+    HEADING_ROWS_MAX,
+    Knows,
+    ListError,
+    Row,
+    heading_place,
+    malformed,
+)
 
 PREFIX_BYTES = 1 << 20  # what the encoding is judged by
 RECORD_LINES_MAX = 100  # a quote that is never closed must not swallow the file
@@ -110,7 +116,7 @@ class CsvRows:
             elif first or text.strip(" \t\r\n,;\ufeff"):
                 first.append(text)
         if not first:
-            raise UsageError(f"{self.source} is empty; a CSV with headings is needed")
+            raise _empty(self.source)
         # By the most known words; of delimiters that do as well, the one that stands there.
         scores = {
             delimiter: max(sum(map(knows, _split(text, delimiter))) for text in first)
@@ -241,11 +247,12 @@ def _split(text: str, delimiter: str) -> list[str]:
 def detect_encoding(prefix: bytes, source: str = "the file") -> str:
     """The encoding that fits the beginning of a file; UsageError where it is no text."""
     if not prefix.strip():
-        raise UsageError(f"{source} is empty; a CSV with headings is needed")
+        raise _empty(source)
     for magic, what in _NOT_CSV:
         if prefix.startswith(magic):
-            raise UsageError(
-                f"{source} is {what}, not a CSV; open it and save it as “CSV UTF-8” first"
+            raise ListError(
+                f"{source} is {what}, not a CSV; open it and save it as “CSV UTF-8” first",
+                f"{source}은(는) CSV가 아닙니다({what}). 열어서 ‘CSV UTF-8’로 저장해 주세요.",
             )
     if prefix.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
@@ -255,9 +262,19 @@ def detect_encoding(prefix: bytes, source: str = "the file") -> str:
     if sample.count(0) > len(sample) // 5:
         odd, even = sample[1::2].count(0), sample[::2].count(0)
         if min(odd, even) > max(odd, even) // 10:
-            raise UsageError(f"{source} is not text; a CSV with headings is needed")
+            raise ListError(
+                f"{source} is not text; a CSV with headings is needed",
+                f"{source}은(는) 글자로 된 파일이 아닙니다. 제목 행이 있는 CSV가 필요합니다.",
+            )
         return "utf-16-le" if odd > even else "utf-16-be"
     return _utf8_or_cp949(prefix)
+
+
+def _empty(source: str) -> ListError:
+    return ListError(
+        f"{source} is empty; a CSV with headings is needed",
+        f"{source}이(가) 비어 있습니다. 제목 행이 있는 CSV가 필요합니다.",
+    )
 
 
 def _utf8_or_cp949(prefix: bytes) -> str:

@@ -5,9 +5,9 @@ programs' exports, or what the user says.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from shared.errors import UsageError
 from sync_server.registration.exports import Export
 from sync_server.registration.plain import plain
+from sync_server.registration.rows import ListError
 
 # Field → headings it is known by; the first is the one to prefer where several stand in a file.
 HEADINGS: dict[str, tuple[str, ...]] = {
@@ -85,8 +85,9 @@ def map_headings(
         if field is not None:
             if field in places:
                 other, name = names[places[field][0]].strip(), names[place].strip()
-                raise UsageError(
-                    f"{source}: the columns “{other}” and “{name}” both are {field}; choose one"
+                raise ListError(
+                    f"{source}: the columns “{other}” and “{name}” both are {field}; choose one",
+                    f"{source}: “{other}” 열과 “{name}” 열이 모두 {field}입니다. 하나만 고르세요.",
                 )
             places[field] = (place,)
     free = [(place, key) for place, key in enumerate(keys) if key and key not in said]
@@ -121,8 +122,12 @@ def _guessed(
         if split and key in _GIVEN_NAMES:
             field = "firstName"
         if field in best and best[field][0] == rank:
-            raise UsageError(
-                f"{source} has two columns “{names[place].strip()}”; remove or rename one of them"
+            other, name = names[best[field][1]].strip(), names[place].strip()
+            raise ListError(
+                f"{source} has two columns for {field}, “{other}” and “{name}”; "
+                "remove or rename one of them, or say which with a mapping",
+                f"{source}에 {field} 열이 둘 있습니다: “{other}”, “{name}”. 하나를 지우거나 "
+                "이름을 바꾸세요.",
             )
         if field not in best or rank < best[field][0]:
             best[field] = (rank, place)
@@ -135,16 +140,25 @@ def _check_mapping(
     present = {plain(name) for name in names}
     for heading, field in mapping.items():
         if field is not None and field not in FIELDS:
-            raise UsageError(f"the mapping names a field {field!r}; there are {', '.join(FIELDS)}")
+            fields = ", ".join(FIELDS)
+            raise ListError(
+                f"the mapping names a field {field!r}; there are {fields}",
+                f"“{field}”이라는 항목은 없습니다. 있는 항목: {fields}",
+            )
         if not plain(heading) or plain(heading) not in present:
-            raise UsageError(f"the mapping names a column {heading!r} that {source} does not have")
+            raise ListError(
+                f"the mapping names a column {heading!r} that {source} does not have",
+                f"{source}에 “{heading}” 열이 없습니다.",
+            )
     return {plain(heading): field for heading, field in mapping.items()}
 
 
-def explain_missing(missing: Sequence[str], names: Sequence[str], source: str) -> str:
+def explain_missing(missing: Sequence[str], names: Sequence[str], source: str) -> ListError:
     words = {"name": "name (이름)", "email": "email (이메일)"}
     found = ", ".join(name.strip()[:30] for name in names[:8] if name.isprintable()) or "none"
-    return (
-        f"{source} has no column {' and no column '.join(words[name] for name in missing)} "
-        f"among its headings (found: {found[:200]}); add the heading or use --map HEADING=FIELD"
+    lacking = [words[name] for name in missing]
+    return ListError(
+        f"{source} has no column {' and no column '.join(lacking)} "
+        f"among its headings (found: {found[:200]}); add the heading or use --map HEADING=FIELD",
+        f"{source}에 {', '.join(lacking)} 열이 없습니다 (찾은 제목: {found[:200]}).",
     )

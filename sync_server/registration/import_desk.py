@@ -20,7 +20,7 @@ from sync_server.registration import import_store
 from sync_server.registration.event_store import load_event
 from sync_server.registration.headings import FIELDS
 from sync_server.registration.importer import Importer, Options, Registered
-from sync_server.registration.list_reader import ListReader, Record, open_list
+from sync_server.registration.list_reader import COPY_PREFIX, ListReader, Record, open_list
 from sync_server.registration.planning import Patience, Planner
 from sync_server.registration.quality import CleanRow, Rules, clean
 from sync_server.registration.refusals import Refused, RefusedRows, as_csv, read_refused
@@ -45,8 +45,9 @@ class Request:
     reinstate: bool = False
     caller: str | None = None  # who asks for it
 
-    def open(self, file: BinaryIO) -> ListReader:
-        return open_list(file, self.source, self.mapping, self.sheet)
+    def open(self, file: BinaryIO, folder: Path) -> ListReader:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return open_list(file, self.source, self.mapping, self.sheet, folder)
 
     def as_json(self) -> dict[str, Any]:
         return {"dryRun": self.dry_run, "reinstate": self.reinstate, "mapping": dict(self.mapping)}
@@ -67,9 +68,14 @@ class ImportDesk:
     now_ms: Callable[[], int]
     registered: Registered | None = None
 
+    def clear(self) -> None:
+        """Take away what a server that was killed left behind."""
+        for path in self.folder.glob(f"{COPY_PREFIX}*"):
+            path.unlink(missing_ok=True)
+
     def check(self, file: BinaryIO, request: Request) -> None:
         """UsageError where the file can't be a list of people."""
-        with request.open(file) as reader:
+        with request.open(file, self.folder) as reader:
             reader.check()
 
     def run(
@@ -86,7 +92,7 @@ class ImportDesk:
             self.database, self.vault, self.keys, options, self.now_ms,
             import_id=import_id, caller=request.caller,
         )  # fmt: skip
-        with request.open(file) as reader:
+        with request.open(file, self.folder) as reader:
             reader.check()
             if opened is not None:
                 opened(reader)
@@ -100,7 +106,7 @@ class ImportDesk:
 
     def preview(self, file: BinaryIO, request: Request) -> dict[str, Any]:
         """How a file would be understood: its columns, and what its first rows would do."""
-        with request.open(file) as reader:
+        with request.open(file, self.folder) as reader:
             records = list(islice(reader, IMPORT_PREVIEW_ROWS))
             headings = [
                 {"heading": heading, "field": reader.columns.field_at(place)}

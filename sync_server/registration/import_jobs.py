@@ -18,6 +18,7 @@ from shared.limits import IMPORT_JOBS_WAITING_MAX
 from sync_server.registration import import_store
 from sync_server.registration.import_desk import ImportDesk, Request
 from sync_server.registration.list_reader import ListReader
+from sync_server.registration.rows import ListError
 from sync_server.registration.sheet_reader import SheetRows
 
 log = structlog.get_logger("imports")
@@ -48,6 +49,7 @@ class ImportJobs:
         self._stopping = False
 
     async def begin(self) -> None:
+        self._desk.clear()
         now_ms = self._desk.now_ms()
         await self._desk.database.write(lambda conn: import_store.fail_unfinished(conn, now_ms))
 
@@ -110,7 +112,8 @@ class ImportJobs:
             with contextlib.closing(job.file) if job.file else contextlib.nullcontext():
                 job.work(job)
         except GatesyncError as error:
-            self._fail(job, {"en": str(error), "ko": str(error)})
+            korean = error.korean if isinstance(error, ListError) else str(error)
+            self._fail(job, {"en": str(error), "ko": korean})
         except Exception:
             log.exception("import failed", import_id=job.import_id)
             self._fail(job, _UNEXPECTED)

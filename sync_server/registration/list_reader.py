@@ -4,9 +4,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from shared.errors import UsageError
 from sync_server.registration.csv_reader import CsvRows, chained, read_up_to
 from sync_server.registration.exports import CANCELLED, Export, export_of
 from sync_server.registration.headings import (
@@ -19,11 +19,12 @@ from sync_server.registration.headings import (
 from sync_server.registration.names import whole_name
 from sync_server.registration.plain import plain
 from sync_server.registration.quality import Fault
-from sync_server.registration.rows import Row
+from sync_server.registration.rows import ListError, Row
 from sync_server.registration.sheet_reader import MAGICS, SheetRows
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _YES = {"yes", "true", "1", "예", "y"}
+COPY_PREFIX = "reading-"  # of a workbook's copy while it is read
 _COPY_BYTES = 1 << 20
 # A word that only an export has; such a row may be the one that has the headings.
 _SIGNS = {"order", "attendee", "ordercode", "positionid", "attendeestatus", "attendeename"}
@@ -63,9 +64,9 @@ class ListReader:
         return self.columns.ignored
 
     def check(self) -> None:
-        """UsageError where the list can't be one of people."""
+        """ListError where the list can't be one of people."""
         if self.columns.missing:
-            raise UsageError(explain_missing(self.columns.missing, self.headings, self.source))
+            raise explain_missing(self.columns.missing, self.headings, self.source)
 
     def about(self) -> dict[str, Any]:
         """How the file was understood, as results and previews tell it."""
@@ -142,10 +143,11 @@ def open_list(
     source: str = "the file",
     mapping: Mapping_ | None = None,
     sheet: str | None = None,
+    folder: Path | None = None,
 ) -> ListReader:
     """Whatever the file is, by its first bytes and not by its name.
 
-    UsageError where it can't be read; call `check` before rows are believed.
+    `folder` is where a workbook is unpacked from. ListError where it can't be read; call `check` before rows are believed.
     """
     wanted = {plain(heading) for heading in mapping or {}}
 
@@ -157,9 +159,12 @@ def open_list(
     whole = chained(beginning, stream)
     if not beginning.startswith(MAGICS):
         if sheet is not None:
-            raise UsageError(f"{source} is no workbook, so it has no sheet “{sheet}”")
+            raise ListError(
+                f"{source} is no workbook, so it has no sheet “{sheet}”",
+                f"{source}은(는) 통합 문서가 아니어서 시트 “{sheet}”이(가) 없습니다.",
+            )
         return _made(CsvRows(whole, source, knows), source, mapping)
-    with tempfile.NamedTemporaryFile(prefix="gatesync-") as copy:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=COPY_PREFIX) as copy:
         shutil.copyfileobj(whole, copy, _COPY_BYTES)
         copy.flush()
         return _made(SheetRows(copy.name, source, sheet, knows), source, mapping)

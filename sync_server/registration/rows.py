@@ -3,12 +3,21 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from shared.errors import UsageError
 from sync_server.registration.quality import Fault
 
 HEADING_ROWS_MAX = 20  # a title may stand above the headings
 _KNOWN_MIN = 2  # a row with fewer known words is not taken for the headings
 
 Knows = Callable[[str], bool]  # whether a word is a heading that somebody knows
+
+
+class ListError(UsageError):
+    """The file is no list that can be read; says so in Korean as well."""
+
+    def __init__(self, message: str, korean: str) -> None:
+        super().__init__(message)
+        self.korean = korean
 
 
 class Row(NamedTuple):

@@ -46,7 +46,8 @@ export async function call(method, path, body) {
   if (answer.ok) return known;
   if (answer.status === 401) showSignIn({ key: "sessionOver" });
   const error = data?.error ?? {};
-  const message = error.message ?? tell("failed", { message: answer.status });
+  const own = currentLanguage() === "ko" ? error.messageKo : null; // where the server says it in Korean
+  const message = own ?? error.message ?? tell("failed", { message: answer.status });
   return { ...known, message, code: error.code, field: error.field };
 }
 

@@ -180,3 +180,10 @@ def test_p12_a_bomb_ends_its_own_process(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert done.stdout == b""
+
+
+def test_nothing_is_left_of_a_workbooks_copy(tmp_path: Path) -> None:
+    data = workbook(("a", [["name", "email"], ["Ann Lee", "ann@example.com"]]))
+    with open_list(io.BytesIO(data), "list.xlsx", folder=tmp_path) as reader:
+        assert list(tmp_path.iterdir()) == []
+        assert len(list(reader)) == 1
