@@ -10,7 +10,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from tests.browser.test_live_page import PASSWORD, Server, server_in
+from tests.browser.live_server import PASSWORD, Server, server_in
 from tests.sync_server.registration.test_workbooks import workbook
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
