@@ -245,7 +245,7 @@ class DevicesWaiting(Kept):
     interval_s, idle_s, kind = 2.0, 10.0, DEVICES_WAITING
 
     def read(self, conn: Connection) -> dict[str, Any]:
-        return {"deviceIds": tail.waiting_devices(conn)}
+        return {"devices": tail.waiting_devices(conn)}
 
 
 def all_feeds(

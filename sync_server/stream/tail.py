@@ -129,11 +129,22 @@ def quarantined_scans(conn: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def waiting_devices(conn: Connection) -> list[str]:
+def waiting_devices(conn: Connection) -> list[dict[str, Any]]:
     """Devices that an operator must decide on: adopted ones, and those in quarantine."""
-    devices = schema.devices
-    adopted = select(devices.c.device_id).where(devices.c.state == "adopted")
-    return sorted({*conn.execute(adopted).scalars(), *quarantined_scans(conn)})
+    devices, held = schema.devices, quarantined_scans(conn)
+    rows = conn.execute(
+        select(devices.c.device_id, devices.c.state)
+        .where((devices.c.state == "adopted") | devices.c.device_id.in_(held))
+        .order_by(devices.c.device_id)
+    )
+    return [
+        {
+            "deviceId": row.device_id,
+            "state": row.state,
+            "quarantinedScans": held.get(row.device_id, 0),
+        }
+        for row in rows
+    ]
 
 
 def all_devices(conn: Connection, now_ms: int) -> list[dict[str, Any]]:

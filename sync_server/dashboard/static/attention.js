@@ -21,9 +21,9 @@ export function stopWatching() {
 }
 
 // The server says which devices wait; only then are they asked for.
-export async function askWaiting(deviceIds, draw) {
+export async function askWaiting(some, draw) {
   if (!may) return;
-  if (deviceIds.length) await ask();
+  if (some) await ask();
   else devices = [];
   draw();
 }

@@ -1,7 +1,7 @@
 // Arrivals over time, against the forecast, and gate by gate (uPlot). Bars, a dashed line and a band
 // tell apart without colour; the same numbers stand in a table. Where uPlot could not be fetched at
 // set-up, the table alone does.
-import { clockTime, fill, number, setText } from "./draw.js";
+import { clockTime, dayTime, fill, number, setText } from "./draw.js";
 import { make } from "./shell.js";
 import { currentLanguage, tell } from "./words.js";
 
@@ -53,7 +53,7 @@ function gateTotals({ arrivals, gates }) {
 }
 
 const range = (slot, curve, zone) =>
-  `${clockTime((curve.startS + slot * curve.step) * 1000, zone, false)}–${clockTime((curve.startS + (slot + 1) * curve.step) * 1000, zone, false)}`;
+  `${dayTime((curve.startS + slot * curve.step) * 1000, zone)}–${clockTime((curve.startS + (slot + 1) * curve.step) * 1000, zone, false)}`;
 
 function slotWords(slot, curve, zone) {
   const expected = curve.expected
@@ -116,7 +116,12 @@ function axes(zone) {
   const grid = { stroke: ink("line"), width: 1 };
   const size = Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.8);
   const font = `${size}px sans-serif`;
-  const hours = (_, splits) => splits.map((s) => clockTime(s * 1000, zone, false));
+  // Midnight is told by its day: over several days that is what one looks for.
+  const hours = (_, splits) =>
+    splits.map((s) => {
+      const time = clockTime(s * 1000, zone, false);
+      return time === "00:00" ? new Date(s * 1000).toLocaleDateString("en-CA", { timeZone: zone }).slice(5) : time;
+    });
   return [
     { stroke, grid, font, ticks: grid, space: 5 * size, size: 2.6 * size, values: hours },
     { stroke, grid, font, ticks: grid, space: 2.5 * size, size: 4 * size, values: (_, splits) => splits.map((n) => (Number.isInteger(n) ? number(n) : "")) },

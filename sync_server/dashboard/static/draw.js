@@ -62,6 +62,13 @@ export function clockTime(when, timeZone, seconds = true) {
   return new Date(when).toLocaleTimeString("en-GB", timeZone ? { ...options, timeZone } : options);
 }
 
+// With the day before it where that is not today.
+export function dayTime(when, timeZone) {
+  const day = (moment) => new Date(moment).toLocaleDateString("en-CA", timeZone ? { timeZone } : {});
+  const time = clockTime(when, timeZone, false);
+  return day(when) === day(Date.now()) ? time : `${day(when).slice(5)} ${time}`;
+}
+
 // ---- overall: a tile a figure, each a button that explains it ---------------------------------
 
 const range = ({ low, high }) => tell("between", { low: number(low), high: number(high) });
@@ -99,13 +106,13 @@ const TILES = {
   },
   peak({ forecast, event }) {
     const found = forecast?.peakHourPrediction;
-    const hour = (when) => clockTime(when, event?.timeZone, false);
+    const hour = (when) => dayTime(when, event?.timeZone);
     const sure = found && found.low === found.high;
     return found && { value: hour(found.value), of: sure ? "" : `${hour(found.low)} – ${hour(found.high)}` };
   },
   complete({ forecast, event }) {
     const found = forecast?.completionTime;
-    const at = (when) => clockTime(when, event?.timeZone, false);
+    const at = (when) => dayTime(when, event?.timeZone);
     return found && { value: at(found.value), of: `${at(found.low)} – ${at(found.high)}` };
   },
   conflicts: ({ overall }) =>
@@ -142,6 +149,7 @@ function drawOverall(facts) {
     setText(byId(name), found?.value ?? "–");
     setText(byId(`${name}-of`), found?.of ?? "");
     tile.dataset.kind = found?.kind ?? "";
+    tile.dataset.long = (found?.value.length ?? 0) > 8;
     if (name === "rate") {
       byId("progress").value = Math.min(100, found?.bar ?? 0);
       byId("progress").setAttribute("aria-hidden", "true"); // the number says it

@@ -79,8 +79,8 @@ const onFrame = {
   "conflicts.updated"(data) {
     facts.conflicts = data;
   },
-  "devices.waiting"({ deviceIds }) {
-    askWaiting(deviceIds, draw);
+  "devices.waiting"({ devices }) {
+    askWaiting(devices.length > 0, draw);
   },
 };
 
