@@ -47,8 +47,9 @@ simulate: setup  ## Run SEEDS fleets in virtual time on all cores; SEED=N tells 
 simulate-mutants: setup  ## Plant each fault; each must be found within 500 seeds
 	@$(BIN)/python -m tests.simulation --mutants --seeds 500
 
-screenshots: setup  ## Take pictures of every state of the kiosk (var/screenshots, docs/images)
+screenshots: setup  ## Take pictures of the kiosk in every state, and of an event on the pages (docs/images)
 	@$(BIN)/python tools/kiosk_screens.py
+	STORY_IMAGES=docs/images $(BIN)/python -m pytest -q tests/browser/test_story.py
 
 bench: setup  ## Print the benchmark tables
 	@$(BIN)/python -m tests.benchmarks

@@ -14,6 +14,7 @@ from sync_server.report.words import Word, cell
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet recognises one (OWASP)
 _BOM = "\ufeff"  # Excel reads UTF-8 only with it
 CURVE_WIDTH, CURVE_HEIGHT = 720, 160
+_BAR_WIDTH_MAX = 60  # a short event is no wall of blue
 
 
 def html(report: Report, language: str) -> str:
@@ -31,7 +32,7 @@ def html(report: Report, language: str) -> str:
 def bars_of(curve: Sequence[Bar]) -> list[dict[str, object]]:
     """Rectangles of the arrival curve, in its picture's units."""
     most = max((bar.people for bar in curve), default=0) or 1
-    step = CURVE_WIDTH / max(1, len(curve))
+    step = min(_BAR_WIDTH_MAX, CURVE_WIDTH / max(1, len(curve)))
     return [
         {
             "x": round(number * step + step * 0.1, 1), "width": round(step * 0.8, 1),
