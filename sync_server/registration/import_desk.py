@@ -46,7 +46,6 @@ class Request:
     caller: str | None = None  # who asks for it
 
     def open(self, file: BinaryIO, folder: Path) -> ListReader:
-        folder.mkdir(mode=0o700, exist_ok=True)
         return open_list(file, self.source, self.mapping, self.sheet, folder)
 
     def as_json(self) -> dict[str, Any]:

@@ -164,6 +164,8 @@ def open_list(
                 f"{source}은(는) 통합 문서가 아니어서 시트 “{sheet}”이(가) 없습니다.",
             )
         return _made(CsvRows(whole, source, knows), source, mapping)
+    if folder is not None:
+        folder.mkdir(mode=0o700, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=COPY_PREFIX) as copy:
         shutil.copyfileobj(whole, copy, _COPY_BYTES)
         copy.flush()

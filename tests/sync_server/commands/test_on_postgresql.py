@@ -98,3 +98,25 @@ def test_a_wrong_password_and_a_missing_database_are_one_line(place, capsys, mon
     said = capsys.readouterr().err
     assert "does not exist" in said
     assert said.count("\n") == 1
+
+
+def test_an_import_is_undone_and_its_refused_rows_are_written(place, capsys):
+    assert gatesync("init", "--event", "event.json") == 0
+    assert gatesync("import", "list.csv") == 0
+    (place / "more.csv").write_text(
+        "name,email,phone\nKim Minja,kim@example.com,010-1234-5678\nAnn Lee,a@example.com,\nx,y,\n"
+    )
+    capsys.readouterr()
+    assert gatesync("import", "more.csv", "--json", "--refused", "refused.csv") == 3
+    result = json.loads(capsys.readouterr().out)
+    assert (result["created"], result["updated"]) == (1, 1)
+    assert (place / "refused.csv").read_text("utf-8-sig").splitlines()[1].startswith("x,y,,4,")
+    assert gatesync("import", "--undo", result["importId"], "--json") == 0
+    undone = json.loads(capsys.readouterr().out)
+    assert (undone["cancelled"], undone["restored"], undone["left"]) == (1, 1, 0)
+    assert gatesync("import", "more.csv", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["created"] == 1
+    assert gatesync("import", "--list", "--json") == 0
+    states = [one["state"] for one in json.loads(capsys.readouterr().out)]
+    assert states == ["done", "undone", "done"]
+    assert gatesync("verify", "--json") == 0
