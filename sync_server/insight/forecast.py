@@ -32,6 +32,7 @@ _STEADY, _TWO_WAVES = 0.1, 0.2
 _TRICKLES = ((0.03, 0.5), (0.15, 0.35), (0.45, 0.15))
 _BEFORE_SD = 0.1
 _GROUP = 20.0
+_GROUPS_MIN = 10.0  # of an event: twenty heads are no group where fifty are expected
 _HEADS_PER_CHOICE = 4.0  # people who come together take one gate
 _TRUST_ARRIVALS = 60.0
 
@@ -78,24 +79,25 @@ def forecast(known: Arrivals, slots_per_hour: int = 12, hour_offset: int = 0) ->
     counts = np.asarray(known.counts, dtype=float) * (over > 0)
     seen = float(counts.sum())
     told = known.share_before is not None
-    share = known.share_before if known.share_before is not None else SHARE_PRIOR
+    share = SHARE_PRIOR if known.share_before is None else known.share_before
     spread = PAST_SHARE_SD if told else SHARE_PRIOR_SD
     weights, shape_a, shape_b = _weigh(
         shapes, prior, counts, over, known.registered, (share, spread)
     )
     rng = np.random.default_rng(_SEED)
     drawn = rng.choice(len(shapes), size=_DRAWS, p=weights)
-    unit = _dispersion(seen)
+    unit = _dispersion(seen, known.registered)
     sizes = rng.gamma(shape_a, 1.0 / shape_b[drawn]) * unit
     left = shapes[drawn] * (1.0 - over)
     mean_left = sizes * left.sum(axis=1)
     still = unit * rng.poisson(np.minimum(mean_left / unit, 1e9))
     room = max(0.0, known.registered - seen)
     if known.share_before is not None:
-        before = rng.normal(known.share_before, _BEFORE_SD, _DRAWS) * known.registered
+        before = rng.normal(share, _BEFORE_SD, _DRAWS) * known.registered
         trust = 1.0 - left.sum(axis=1).mean()
         still = trust * still + (1.0 - trust) * np.maximum(0.0, before - seen)
-    final = seen + np.minimum(still, room)
+    # Nobody who came is forecast away, though a gate's clock put them a moment ahead of ours.
+    final = np.maximum(seen + np.minimum(still, room), float(sum(known.counts)))
     scale = np.divide(
         np.minimum(still, room),
         np.maximum(left.sum(axis=1), 1e-12),
@@ -144,7 +146,7 @@ def _weigh(
     share: tuple[float, float],
 ) -> tuple[Floats, float, Floats]:
     """Each shape's weight, and the posterior Gamma of the final number in units of dispersion."""
-    unit = _dispersion(float(counts.sum()))
+    unit = _dispersion(float(counts.sum()), registered)
     mean, spread = share
     a = (mean / spread) ** 2
     b = a / max(mean * registered / unit, 1e-9)
@@ -156,9 +158,9 @@ def _weigh(
     return weights / weights.sum(), a + seen, b + passed
 
 
-def _dispersion(seen: float) -> float:
-    """How many heads count as one independent arrival."""
-    return _GROUP + seen / _TRUST_ARRIVALS
+def _dispersion(seen: float, registered: int) -> float:
+    """How many heads count as one independent arrival; in a small event a group is smaller."""
+    return min(_GROUP, max(1.0, registered / _GROUPS_MIN)) + seen / _TRUST_ARRIVALS
 
 
 def _estimate(draws: Floats, value: float) -> Estimate:

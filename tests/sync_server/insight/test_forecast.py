@@ -87,3 +87,22 @@ def test_gates_are_expected_to_go_on_as_they_were() -> None:
 def test_before_anybody_came_gates_share_by_capacity() -> None:
     shares = gate_shares({}, {"a": 30, "b": 10})
     assert shares["a"].value == 75
+
+
+def test_a_small_event_is_no_more_certain_than_a_large_one() -> None:
+    """Of five registered three came in the first hour: four or five are as likely as three."""
+    counts = [0] * 132
+    counts[12] = 3
+    found = forecast(Arrivals(counts, 14, 5)).final
+    assert found.low == 3
+    assert found.high > 3
+    calm = forecast(Arrivals([0] * 132, 2, 40)).final
+    assert 5 < calm.low < 28 < calm.high <= 40
+
+
+def test_nobody_who_came_is_forecast_away() -> None:
+    """A scan of the slot that begins now, or of a clock that is ahead."""
+    counts = [0] * 132
+    counts[33] = 4
+    for passed in (32.5, 33.0, 33.01, 34.0):
+        assert forecast(Arrivals(counts, passed, 5)).final.low >= 4
