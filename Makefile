@@ -50,6 +50,7 @@ simulate-mutants: setup  ## Plant each fault; each must be found within 500 seed
 screenshots: setup  ## Take pictures of the kiosk in every state, and of an event on the pages (docs/images)
 	@$(BIN)/python tools/kiosk_screens.py
 	STORY_IMAGES=docs/images $(BIN)/python -m pytest -q tests/browser/test_story.py
+	@$(BIN)/python tools/page_screens.py
 
 bench: setup  ## Print the benchmark tables
 	@$(BIN)/python -m tests.benchmarks
