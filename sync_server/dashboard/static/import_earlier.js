@@ -50,7 +50,7 @@ export function drawEarlier() {
 
 function lineOf(item) {
   const { startedAt, source, by, state, result, dryRun, undo: undone } = item;
-  const counts = state === "undone" && undone ? tell("undone", undone) : result && "created" in result ? tell("counts", result) : "";
+  const counts = state === "undone" && undone ? told("undone", undone) : result && "created" in result ? told("counts", result) : "";
   const may = item.undoable && !dryRun && state !== "undone";
   const button = make("button", { type: "button", "aria-label": tell("undoOf", { file: source }), onclick: () => ask(item) }, tell("undo"));
   const look = make("button", { type: "button", onclick: () => earlier.watch(item) }, tell(`state.${state}`));
@@ -65,6 +65,10 @@ function lineOf(item) {
     make("td", {}, ...(may ? [button] : [])),
   );
 }
+
+// Words with large numbers set as the reader's language does.
+const told = (key, values) =>
+  tell(key, Object.fromEntries(Object.entries(values).map(([name, n]) => [name, n?.toLocaleString?.() ?? n])));
 
 const timeOf = (text) =>
   new Date(text).toLocaleString(currentLanguage(), {
@@ -88,7 +92,7 @@ function drawUndo() {
   const { item, effect, problem } = earlier.undoing;
   byId("undo-title").textContent = tell("undoTitle", { file: item.source });
   const any = effect.cancelled + effect.restored;
-  byId("undo-words").textContent = any + effect.left ? tell("undoWords", effect) : tell("undoNothing");
+  byId("undo-words").textContent = any + effect.left ? told("undoWords", effect) : tell("undoNothing");
   const rows = effect.rows.slice(0, LEFT_SHOWN);
   byId("undo-left").replaceChildren(
     ...rows.map((row) => {
