@@ -30,6 +30,7 @@ UNSET = msgspec.UNSET
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 Language = Literal["ko", "en"]  # what a kiosk speaks
 Permissions = Annotated[list[Text], msgspec.Meta(max_length=100)]
+SomePermissions = Annotated[list[Text], msgspec.Meta(min_length=1, max_length=100)]
 _MEMORY_BYTES = 1024 * 1024  # a larger upload waits on disk
 
 
@@ -61,7 +62,7 @@ class ParticipantPatch(wire.Request, kw_only=True):
     region: Text | Unset | None = UNSET
     group: Text | Unset | None = UNSET
     language: Language | Unset | None = UNSET
-    permissions: Permissions | Unset = UNSET
+    permissions: SomePermissions | Unset = UNSET
     status: ParticipantStatus | Unset = UNSET
 
 

@@ -11,7 +11,7 @@ from shared.limits import CHANGED_AT_ONCE_MAX
 from shared.model import ParticipantStatus
 from sync_server.http import answers, answers_people
 from sync_server.http.errors import invalid, not_found
-from sync_server.http.participants import UNSET, Permissions, Text, Unset
+from sync_server.http.participants import UNSET, SomePermissions, Text, Unset
 from sync_server.http.routing import Call, Route, json_response
 from sync_server.identity.rights import Right
 from sync_server.registration.chronicle import history_of
@@ -30,7 +30,7 @@ class ChangeMany(wire.Request, kw_only=True):
     participant_ids: Ids
     group: Text | Unset | None = UNSET
     status: ParticipantStatus | Unset = UNSET
-    permissions: Permissions | Unset = UNSET
+    permissions: SomePermissions | Unset = UNSET
 
 
 async def change_many(call: Call) -> web.StreamResponse:

@@ -18,7 +18,7 @@ from sync_server.registration.beacons import public_code
 from sync_server.registration.event_store import load_event
 from sync_server.registration.importer import write_plan
 from sync_server.registration.planning import Patience, Planner, Row, find_of
-from sync_server.registration.quality import Fault, Rules, clean
+from sync_server.registration.quality import EMAIL_MISSING, NAME_MISSING, Fault, Rules, clean
 from sync_server.registration.tickets import Issuer
 from sync_server.storage import schema
 from sync_server.storage.chunks import mappings
@@ -70,14 +70,18 @@ class Registrar:
     def change(
         self, conn: Connection, participant_id: str, cells: Mapping[str, str | None]
     ) -> Row | None:
-        """Set members; None empties one that may be empty. None where there is nobody.
+        """Set members; None or a blank empties one that may be empty. None where there is nobody.
 
         An operator's word may lift `blocked` and `cancelled`, which an import's may not.
         """
         if find_participant(conn, participant_id) is None:
             return None
-        given = {name: text for name, text in cells.items() if text is not None}
-        cleared = {CLEARABLE[name]: None for name, text in cells.items() if text is None}
+        blank = {name for name, text in cells.items() if not (text or "").strip()}
+        faults = [fault for fault in (NAME_MISSING, EMAIL_MISSING) if fault.field in blank]
+        if faults:
+            raise RegistrationRefusedError(faults)
+        given = {name: text for name, text in cells.items() if text and name not in blank}
+        cleared = {CLEARABLE[name]: None for name in blank if name in CLEARABLE}
         return self._save(conn, {**given, "id": participant_id}, cleared)
 
     def cancel(self, conn: Connection, participant_id: str) -> Row | None:

@@ -180,4 +180,11 @@ async def test_cancelling_and_registering_twice(server):
                          ({"birthDate": "2025-01-01"}, "birthDate"), ({"code": "x"}, "code")):  # fmt: skip
         status, answer = await server.api("PATCH", "/participants/X1", key=key, json=patch)
         assert (status, answer["error"]["field"]) == (400, field)
-    assert (await server.api("PATCH", "/participants/X1", key=key, json={"phone": None}))[0] == 200
+    for field in ("name", "email"):
+        status, answer = await server.api("PATCH", "/participants/X1", key=key, json={field: " "})
+        assert (status, answer["error"]["field"]) == (400, field)
+    full = {"phone": "010-1234-5678", "group": "VIP", "organization": "Globex"}
+    assert (await server.api("PATCH", "/participants/X1", key=key, json=full))[0] == 200
+    emptied = {"phone": None, "group": "", "organization": " "}
+    status, answer = await server.api("PATCH", "/participants/X1", key=key, json=emptied)
+    assert (status, [answer[name] for name in emptied]) == (200, [None] * 3)
