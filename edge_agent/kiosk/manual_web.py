@@ -26,9 +26,11 @@ from shared.model import Direction, Override
 from shared.wire import OperatorLine, Request
 
 RECENT_SHOWN = 20
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+# No NUL: the server could not use a scan that holds one, and it would be kept apart as malformed.
+_NO_NUL = r"^[^\x00]*$"
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=_NO_NUL)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=_NO_NUL)]
 Action = Literal["admit", "refuse"]
 R = TypeVar("R", bound="Asked")
 

@@ -217,6 +217,7 @@ def _participants(read: _Reader, vault: Vault, *, personal: bool) -> Exported:
         "participantId": "participant_id",
         **named,
         "organization": "organization", "region": "region", "group": "group",
+        "language": "language",
         "permissions": "permissions", "status": "status", "importId": "import_id",
         "attended": lambda row: bool(row["attended"]), "inside": lambda row: bool(row["inside"]),
         "firstEntryAt": _at("first_entry_ms"), "lastEntryAt": _at("last_entry_ms"),
