@@ -72,7 +72,7 @@ class MailServer:
         return {
             "smtp_host": HOST, "smtp_port": self.port, "smtp_ca_file": str(self.ca_file),
             "mail_from": SENDER, "mail_per_minute": 60_000, "mail_pause_s": 0,
-            "mail_timeout_s": 5, "mail_language": "ko", **more,
+            "mail_timeout_s": 20, "mail_language": "ko", **more,
         }  # fmt: skip
 
 

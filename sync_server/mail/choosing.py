@@ -19,6 +19,7 @@ from sync_server.storage.mail_tables import mails
 
 PEOPLE_PER_JOB = 1_000
 IDS_MAX = 1_000
+_HELD = select(mails.c.key, mails.c.state, mails.c.mail_id)
 _ON_ITS_WAY = frozenset({State.QUEUED.value, State.SENDING.value})
 _NOT_SENT = frozenset({State.FAILED.value, State.CANCELLED.value})
 
@@ -117,7 +118,7 @@ def _take(
     more = {key_of(ticket, again) for ticket in tickets.values()} if again else set()
     held = {
         row["key"]: row
-        for row in mappings_in(conn, select(mails), mails.c.key, [*first, *more])
+        for row in mappings_in(conn, _HELD, mails.c.key, [*first, *more])
     }  # fmt: skip
     new: list[Mapping[str, Any]] = []
     anew: list[int] = []
@@ -143,14 +144,13 @@ def _take(
     sums.queued += len(new) + len(anew)
     if not dry_run:
         queue.put_new(conn, new, now_ms)
-        for mail_id in anew:
-            queue.retry(conn, mail_id, now_ms)
+        queue.retry_these(conn, anew, now_ms)
 
 
 def _current(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
     """Participant → the newest active ticket."""
     held = schema.credentials
-    active = select(held).where(
+    active = select(held.c.participant_id, held.c.credential_id, held.c.issued_ms).where(
         held.c.kind == "ticket",
         held.c.status == CredentialStatus.ACTIVE.value,
         held.c.code.is_not(None),

@@ -113,7 +113,7 @@ def page(draft: Draft, picture: str, *, styled: bool = True) -> str:
     paragraphs = [part.splitlines() for part in draft.body.strip().split("\n\n") if part.strip()]
     return environment.from_string(template).render(
         language=draft.language, subject=draft.subject, event=draft.heading,
-        width="100%" if styled else WIDTH, style=f"max-width:{WIDTH}px" if styled else "",
+        style=f"max-width:{WIDTH}px" if styled else "",
         paragraphs=paragraphs, picture=picture, code=draft.code,
     )  # fmt: skip
 

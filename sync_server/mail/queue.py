@@ -55,11 +55,11 @@ class Result(NamedTuple):
 
 def put(conn: Connection, rows: Iterable[Row], now_ms: int) -> int:
     """Queue mails whose key is not known yet; how many were new."""
-    new = 0
+    new, generation = 0, revisions.head(conn).generation
     for row in rows:
         known = select(mails.c.mail_id).where(mails.c.key == row["key"])
         if conn.execute(known).first() is None:
-            conn.execute(insert(mails).values(_fresh(conn, row, now_ms)))
+            conn.execute(insert(mails).values(_fresh(row, generation, now_ms)))
             new += 1
     if new:
         emit(conn, [("mail.queued", {"mails": new})], now_ms)
@@ -69,15 +69,15 @@ def put(conn: Connection, rows: Iterable[Row], now_ms: int) -> int:
 def put_new(conn: Connection, rows: list[Row], now_ms: int) -> None:
     """Queue mails whose keys are known to be new."""
     if rows:
-        insert_rows(conn, mails, [_fresh(conn, row, now_ms) for row in rows])
+        generation = revisions.head(conn).generation
+        insert_rows(conn, mails, [_fresh(row, generation, now_ms) for row in rows])
         emit(conn, [("mail.queued", {"mails": len(rows)})], now_ms)
 
 
-def _fresh(conn: Connection, row: Row, now_ms: int) -> dict[str, Any]:
+def _fresh(row: Row, generation: str, now_ms: int) -> dict[str, Any]:
     blank = dict.fromkeys(("participant_id", "credential_id", "address", "data", "language",
                            "reason", "message_id"))  # fmt: skip
     times = dict.fromkeys(("queued_ms", "next_ms", "at_ms"), now_ms)
-    generation = revisions.head(conn).generation
     return {**blank, **times, "generation": generation, "state": State.QUEUED.value,
             "attempts": 0, **row}  # fmt: skip
 
@@ -185,8 +185,16 @@ def retry(conn: Connection, mail_id: int, now_ms: int) -> dict[str, Any] | None:
 
 
 def retry_all(conn: Connection, state: State, now_ms: int) -> int:
-    of_state = mails.c.state == state.value
-    again = conn.execute(update(mails).where(of_state).values(_anew(conn, now_ms))).rowcount
+    return _retry_where(conn, mails.c.state == state.value, now_ms)
+
+
+def retry_these(conn: Connection, mail_ids: list[int], now_ms: int) -> int:
+    """Some hundreds, whose states allow it."""
+    return _retry_where(conn, mails.c.mail_id.in_(mail_ids), now_ms) if mail_ids else 0
+
+
+def _retry_where(conn: Connection, those: Any, now_ms: int) -> int:
+    again = conn.execute(update(mails).where(those).values(_anew(conn, now_ms))).rowcount
     if again:
         emit(conn, [("mail.queued", {"mails": again})], now_ms)
     return again

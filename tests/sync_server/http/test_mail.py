@@ -23,7 +23,7 @@ def smtp(tmp_path: Path):
 
 
 async def until(server: Server, **wanted: int) -> dict[str, int]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             _, seen = await server.api("GET", "/mail", key=server.keys["operator"])
             if all(seen["counts"][name] == n for name, n in wanted.items()):

@@ -14,7 +14,7 @@ from sync_server.mail.sender import MailRoom
 from sync_server.mail.settings import mail_settings
 from tests.smtp import MailServer
 
-WAIT_S = 30
+WAIT_S = 90
 ALL = Chosen()
 OPEN = {"queued", "sending"}
 
