@@ -43,7 +43,11 @@ def _with_staff(folder: Path) -> Path:
 async def gate(page: Page, tmp_path: Path) -> AsyncIterator[GateParts]:
     """A gate whose server is nowhere."""
     folder = _with_staff(tmp_path / "gate")
-    config = Config(kiosk_port=0)
+    light = tmp_path / "lights" / "10-0045"
+    light.mkdir(parents=True)
+    (light / "max_brightness").write_text("200")
+    (light / "brightness").write_text("200")
+    config = Config(kiosk_port=0, backlight=str(light.parent))
     with GateParts.open(GateFolder(folder), config) as parts:
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         running = Running(parts, config, "", lambda _code: None)
@@ -113,3 +117,17 @@ async def test_closed_and_held_show_at_once(page: Page, gate: GateParts) -> None
     await page.get_by_role("button", name="닫음").click()
     await expect(page.locator("#stage")).to_have_attribute("data-kind", "closed")
     assert gate.lane.facts.closed
+
+
+async def test_brightness_dims_the_screen_itself_and_the_page_stays_bright(
+    page: Page, gate: GateParts, tmp_path: Path
+) -> None:
+    await sign_in(page)
+    await page.get_by_role("button", name="게이트").click()
+    await expect(page.locator("#pane")).to_contain_text("이 페이지만 어두워집니다")
+    await page.get_by_role("slider", name="밝기").focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(page.locator("#pane")).to_contain_text("화면의 조명이 함께 조절됩니다.")
+    assert (tmp_path / "lights" / "10-0045" / "brightness").read_text() == "180"
+    assert await page.evaluate("document.body.style.getPropertyValue('--dim')") == "1"
+    assert gate.journal.newest(1)[0].body["data"]["brightness"] == 90
