@@ -19,6 +19,7 @@ from shared import wire
 from shared.findable import marks_of
 from tests.edge_agent.gate import KEY, code, enrolled_folder
 from tests.edge_agent.storage import lines
+from tests.processes.fleet import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PIN = "246813"
@@ -57,6 +58,10 @@ async def gate(page: Page, tmp_path: Path) -> AsyncIterator[GateParts]:
             await expect(page.locator("#stage")).to_have_attribute("data-kind", "waiting")
             yield parts
             task.cancel()
+
+
+def _recorded(gate: GateParts, reason: str) -> None:
+    until(lambda: gate.journal.newest(1)[0].body.get("reason") == reason, "it is written down")
 
 
 async def sign_in(page: Page) -> None:
@@ -114,6 +119,14 @@ async def test_closed_and_held_show_at_once(page: Page, gate: GateParts) -> None
     await expect(page.locator("#pane")).to_contain_text("모두 대기")
     await page.get_by_role("button", name="모두 대기").click()
     await expect(page.locator("#stage")).to_have_attribute("data-kind", "held")
+    await page.locator("#desk-close").click()
+    await page.keyboard.type(code(1))
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#code")).to_have_value("")
+    await asyncio.to_thread(_recorded, gate, "gate_closed")
+    await expect(page.locator("#title")).to_have_text("잠시 기다려 주세요")
+    await sign_in(page)
+    await page.get_by_role("button", name="게이트").click()
     await page.get_by_role("button", name="닫음").click()
     await expect(page.locator("#stage")).to_have_attribute("data-kind", "closed")
     assert gate.lane.facts.closed

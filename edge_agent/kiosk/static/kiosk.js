@@ -51,6 +51,9 @@ function view() {
   if (health.enrolment) return ofEnrolment(health.enrolment);
   if (health.outOfOrder) return outOfOrder("out_of_order", health.outOfOrder, device, health.outOfOrderWords);
   if (health.notEnrolled) return state("no_list", { device });
+  // Held for a moment is not closed: who shows a ticket now is asked to wait.
+  const held = health.mode === "held" && decision?.reason === "gate_closed";
+  if (held) return { ...state("held"), language: decision.language };
   if (decision) return { ...decision.screen, name: decision.maskedName, language: decision.language };
   if (health.mode === "held" || health.mode === "closed") return state(health.mode);
   if (health.foreignCode) return state("foreign_code");

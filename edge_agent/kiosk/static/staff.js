@@ -59,6 +59,7 @@ export function staffHealth(health) {
 function close() {
   if (desk.token) ask("end").catch(() => undefined);
   desk.token = null;
+  desk.pane = null; // whoever comes next begins with finding somebody
   clearInterval(ticking);
   setText(byId("desk-left"), "");
   byId("desk-body").replaceChildren();
