@@ -212,7 +212,7 @@ async def test_a_supervisor_decides_by_keyboard_and_a_viewer_sees_no_buttons(
         items = page.locator("#open-conflicts > li")
         await expect(items).to_have_count(2)
         await expect(other.locator("#open-conflicts > li")).to_have_count(2)
-        await expect(other.locator("#open-conflicts button")).to_have_count(0)
+        await expect(other.locator("#open-conflicts form")).to_have_count(0)
         first = items.filter(has_text="±2.5 s")
         await expect(first.locator(".side.this")).to_contain_text("QR · dev-north")
         await expect(first.locator(".side.other")).to_contain_text("Gate 1 · in")

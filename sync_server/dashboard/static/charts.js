@@ -2,6 +2,7 @@
 // tell apart without colour; the same numbers stand in a table. Where uPlot could not be fetched at
 // set-up, the table alone does.
 import { clockTime, dayTime, fill, number, setText } from "./draw.js";
+import { about, explained } from "./explain.js";
 import { make } from "./shell.js";
 import { currentLanguage, tell } from "./words.js";
 
@@ -199,6 +200,11 @@ function drawCaption({ arrivals, forecast }, curve) {
 
 let highest = 0; // all gates are drawn to one scale
 
+function newGateFigure() {
+  const name = explained(() => ({ title: name.textContent, lines: [about("gateCurve"), byId("gate-curves-note").textContent] }));
+  return make("figure", {}, make("figcaption", {}, name), make("div", { role: "img" }));
+}
+
 function drawGateCurves(facts, curve) {
   const names = new Map(facts.gates.map(({ gateId, name }) => [gateId, name]));
   const totals = gateTotals(facts);
@@ -212,12 +218,12 @@ function drawGateCurves(facts, curve) {
   const order = new Intl.Collator(currentLanguage(), { numeric: true });
   shown.sort((a, b) => order.compare(names.get(a[0]) ?? a[0], names.get(b[0]) ?? b[0]));
   shown.forEach(([gateId, total], at) => {
-    const figure = held.get(gateId) ?? make("figure", {}, make("figcaption"), make("div", { role: "img" }));
+    const figure = held.get(gateId) ?? newGateFigure();
     held.delete(gateId);
     figure.dataset.key = gateId;
     const name = names.get(gateId) ?? gateId;
     const words = `${name} · ${number(total)}`;
-    setText(figure.firstChild, words);
+    setText(figure.firstChild.firstChild, words);
     figure.lastChild.setAttribute("aria-label", tell("gateCurve", { name, n: number(total) }));
     if (place.children[at] !== figure) place.insertBefore(figure, place.children[at] ?? null);
     if (!uPlot) return;

@@ -1,5 +1,6 @@
 // Conflicts with both sides, and a supervisor's word on them. What was typed stays while figures move.
 import { clockTime, setText } from "./draw.js";
+import { about, explained } from "./explain.js";
 import { atLeast, call, make } from "./shell.js";
 import { currentLanguage, tell } from "./words.js";
 
@@ -18,7 +19,8 @@ function sideText(scan, zone) {
 }
 
 function newSide(name) {
-  return make("div", { className: `side ${name}` }, make("h4"), make("p", { className: "where" }));
+  const more = () => ({ title: tell(`${name}Scan`), lines: [about("side")] });
+  return make("div", { className: `side ${name}` }, make("h4", {}, explained(more)), make("p", { className: "where" }));
 }
 
 function newItem(scanId) {
@@ -62,10 +64,10 @@ function newForm(scanId) {
 function drawItem(item, scan, zone, open) {
   const who = scan.maskedName ?? tell("unknownPerson");
   setText(item.querySelector("h3"), `⚠ ${who}: ${tell(`kind.${scan.kind ?? "double_entry"}`)}`);
-  setText(item.querySelector(".this h4"), tell("thisScan"));
+  setText(item.querySelector(".this h4 button"), tell("thisScan"));
   setText(item.querySelector(".this .where"), sideText(scan, zone));
   const other = item.querySelector(".other");
-  setText(other.querySelector("h4"), tell("otherScan"));
+  setText(other.querySelector("h4 button"), tell("otherScan"));
   setText(other.querySelector(".where"), scan.against ? sideText(scan.against, zone) : tell("noOtherScan"));
   setText(item.querySelector(".why"), scan.explanation[currentLanguage()]);
   setText(item.querySelector(".said"), open ? "" : decisionText(scan, zone));

@@ -210,7 +210,9 @@ export function drawGates(facts, always = false) {
   const online = all.filter((one) => stateOf(one) === "online").length;
   const wrong = all.filter(({ kind }) => kind === "bad" || kind === "warn").length;
   const words = { all: number(all.length), online: number(online), wrong: number(wrong), shown: number(shown.length) };
-  setText(byId("map-summary"), tell(sought ? "mapFound" : "mapSummary", words));
+  const summary = byId("map-summary");
+  if (!summary.firstChild) summary.append(explained(() => ({ title: summary.textContent, lines: [about("map"), asOf(latest)] })));
+  setText(summary.firstChild, tell(sought ? "mapFound" : "mapSummary", words));
 }
 
 // Ages go on counting while nothing arrives.
