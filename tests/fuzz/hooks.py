@@ -43,3 +43,9 @@ def _without_tuples(node: Any) -> None:
 def lines(_context: Any, response: Any) -> Any:
     """Every line must be JSON; the last, which ends the page, stands for the form of all."""
     return [msgspec.json.decode(line) for line in response.content.splitlines()][-1]
+
+
+@schemathesis.serializer("message/rfc822")
+def mail(_context: Any, value: Any) -> bytes:
+    """A bounce, as bytes; whatever else is tried goes as its text."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
