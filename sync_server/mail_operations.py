@@ -45,7 +45,7 @@ def _retry(deployment: Deployment, parameters: Mapping[str, Any], *_: Any) -> An
 
 
 def _bounces(deployment: Deployment, _parameters: Any, body: BinaryIO, _tell: Tell) -> Any:
-    reports = [one for part in bounces.split(body.read()) for one in bounces.read(part)]
+    reports = bounces.read_all(body.read())
     now_ms = system_clock.now_ms()
     outcome = deployment.database.write_now(
         lambda conn: bounces.take(conn, deployment.vault, reports, now_ms)

@@ -55,7 +55,7 @@ def _send(folder: DataFolder, config: Config, arguments: argparse.Namespace) -> 
 
 def _status(folder: DataFolder, config: Config, arguments: argparse.Namespace) -> int:
     result = perform(folder, config, "mail-status")
-    _show(result, {name: name for name in result}, arguments)
+    _show(result, {name: name for name in result}, arguments, nothing="no mails yet")
     return 0
 
 
@@ -107,10 +107,14 @@ def _opened(name: str) -> BinaryIO:
 
 
 def _show(
-    result: dict[str, Any], words: dict[str, str], arguments: argparse.Namespace, before: str = ""
+    result: dict[str, Any],
+    words: dict[str, str],
+    arguments: argparse.Namespace,
+    before: str = "",
+    nothing: str = "nothing to do",
 ) -> None:
     if arguments.json:
         print(json.dumps(result, ensure_ascii=False))
         return
     told = [f"{result[name]:,} {said}" for name, said in words.items() if result[name]]
-    print(before + (", ".join(told) or "nothing to do"))
+    print(before + (", ".join(told) or nothing))

@@ -192,9 +192,7 @@ async def test(call: Call) -> web.StreamResponse:
 async def take_bounces(call: Call) -> web.StreamResponse:
     """One returned message, or an mbox of them."""
     data = await call.raw_body("message/rfc822")
-    reports = await asyncio.to_thread(
-        lambda: [report for part in bounces.split(data) for report in bounces.read(part)]
-    )
+    reports = await asyncio.to_thread(bounces.read_all, data)
     vault = call.services.vault
     outcome = await call.services.database.write(
         lambda conn: bounces.take(conn, vault, reports, call.received_ms)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from shared.errors import UsageError
 from sync_server.mail import queue
 from sync_server.mail.queue import Row, State
 from sync_server.mail.texts import one_line
@@ -25,6 +26,8 @@ from sync_server.storage.mail_tables import mails
 REPORT_BYTES_MAX = 1_000_000
 REPORTS_MAX = 10_000
 _FROM_LINE = re.compile(rb"(?m)^From [^\r\n]*\r?\n")
+_HEADER = re.compile(rb"(?im)^(From|To|Subject|Date|Received|Return-Path|Message-ID|Content-Type):")
+_HEAD_BYTES = 65_536
 _TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,240}>")
 _BEFORE = frozenset({State.SENT.value, State.UNCERTAIN.value, State.SENDING.value})
@@ -69,6 +72,14 @@ def split(data: bytes) -> Iterator[bytes]:
         return
     for part in _FROM_LINE.split(data)[1 : REPORTS_MAX + 1]:
         yield re.sub(rb"(?m)^>(>*From )", rb"\1", part)
+
+
+def read_all(data: bytes) -> list[Report]:
+    """The reports in a file; UsageError where there is no mail in it at all."""
+    parts = list(split(data))
+    if not any(_HEADER.search(part[:_HEAD_BYTES]) for part in parts):
+        raise UsageError("this is no mail, nor an mbox of mails: it has none of a mail's headers")
+    return [report for part in parts for report in read(part)]
 
 
 def read(data: bytes) -> list[Report]:

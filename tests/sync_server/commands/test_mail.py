@@ -60,6 +60,7 @@ def test_a_sample_says_what_the_mail_server_says(mail: Command, smtp: MailServer
         (("bounces",), "needs a FILE"),
         (("send", "x"), "takes no FILE"),
         (("bounces", "nowhere.eml"), "No such file"),
+        (("bounces", "/dev/null"), "no mail"),
         (("test", "somebody@example.org"), "smtp_host"),
         (("send", "--group", "x", "--participant", "P1"), "not both"),
     ],

@@ -149,8 +149,10 @@ async def test_a_sample_and_what_the_mail_server_says(
     status, _ = await server.api("POST", "/mail/test", key=key, json={"to": "a b@example.org"})
     assert status == 400
     headers = {"Content-Type": "message/rfc822"}
-    status, read = await server.api("POST", "/mail/bounces", key=key, data=b"x", headers=headers)
-    assert (status, read["bounced"]) == (200, 0)
+    for body, wanted in ((b"Subject: x\n\ny", 200), (b"x", 400), (b'{"a": 1}', 400), (b"", 400)):
+        more = {"data": body, "headers": headers}
+        status, _ = await server.api("POST", "/mail/bounces", key=key, **more)
+        assert status == wanted, body
 
 
 async def test_without_a_mail_server_it_says_so(server: Server) -> None:
