@@ -77,7 +77,10 @@ def listeners(url: str, token: str, count: int, ready: Event, ended: Event) -> N
     async def run() -> None:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as http, asyncio.TaskGroup() as tasks:
-            listening = [tasks.create_task(listen(http)) for _ in range(count)]
+            listening = []
+            for _ in range(count):  # a hundred at one instant are told to come again (503)
+                listening.append(tasks.create_task(listen(http)))
+                await asyncio.sleep(0.01)
             await asyncio.sleep(2.0)
             ready.set()
             await asyncio.to_thread(ended.wait)
