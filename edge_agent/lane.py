@@ -172,7 +172,9 @@ class Lane:
             sighting = Sighting("typed", order.code, None, reading.boot_ms, "staff")
             return self.facts.gather(sighting, asked, reading.moment)
         kind = ScanKind.PERSON if order.walk_in is None else ScanKind.WALK_IN
-        return self.facts.gather_person(order.participant_id, kind, asked, reading.moment)
+        found = self.facts.gather_person(order.participant_id, kind, asked, reading.moment)
+        name = order.walk_in.get("maskedName") if order.walk_in else found.masked_name
+        return found._replace(masked_name=name)
 
     def resolve(self, scan_id: str, override: Override) -> Appended:
         """Take back an admitted scan of this gate: a resolution in the journal."""

@@ -78,6 +78,7 @@ class Staff:
             person = row.body.get("participantId")
             shown = person is not None and len(scans) - place <= RECENT_MAX
             name = self._reader.by_person(person).masked_name if shown else None
+            name = name or row.body.get("walkIn", {}).get("maskedName")
             self.recent.add_body(row.body, row.at_ms, name)
             if row.body["scanId"] in taken_back:
                 self.recent.undone(row.body["scanId"])

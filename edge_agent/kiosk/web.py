@@ -167,7 +167,10 @@ class KioskWeb:
         stream = web.WebSocketResponse(heartbeat=10.0, max_msg_size=1024)
         if not stream.can_prepare(request):
             return error_answer(400, "websocket_expected", "This address speaks WebSocket.")
-        await stream.prepare(request)
+        try:
+            await stream.prepare(request)
+        except ConnectionError:  # a page that was reloaded just now
+            return stream
         socket = _Socket(request, stream)
         self._sockets.add(socket)
         try:

@@ -35,7 +35,8 @@ class Session:
 
 class SignIn:
     """On the event loop's thread; PINs are checked on another. Wrong tries count for the whole
-    gate: who tries names in turn gains nothing.
+    gate: who tries names in turn gains nothing. A right PIN forgives its owner's tries alone: nobody
+    guesses a colleague's with their own in between.
     """
 
     def __init__(self, operators: Operators, note: Note, monotonic_s: Callable[[], float]) -> None:
@@ -43,7 +44,7 @@ class SignIn:
         self._note = note
         self._now_s = monotonic_s
         self._sessions: dict[str, Session] = {}
-        self._failed_s: deque[float] = deque(maxlen=PIN_FAILURES_PER_MINUTE_MAX)
+        self._failed: deque[tuple[float, str | None]] = deque(maxlen=PIN_FAILURES_PER_MINUTE_MAX)
         self._locked_until_s = 0.0
         self._one_at_a_time = asyncio.Lock()  # a check takes 64 MiB
 
@@ -51,17 +52,17 @@ class SignIn:
         """A token and its session. WrongPinError, or LockedError after five in a minute."""
         async with self._one_at_a_time:
             self._check_lock()
-            self._count_failure()  # before the check: nothing that happens meanwhile gives a try away
             found = await asyncio.to_thread(self._find, operator)
+            whose = found.operator_id if found else None
+            self._count_failure(whose)  # before the check: whatever happens gives no try away
             pin_hash = _nobody() if found is None or not found.pin_hash else found.pin_hash
             right = await asyncio.to_thread(_matches, pin_hash, pin)
             if found is None or not right:
-                await self._note("pin_wrong", {"operatorId": found.operator_id if found else None})
+                await self._note("pin_wrong", {"operatorId": whose})
                 if self._now_s() < self._locked_until_s:
                     await self._note("pin_locked", {"seconds": round(_WINDOW_S)})
                 raise WrongPinError
-            self._failed_s.clear()
-            self._locked_until_s = 0.0
+            self._forgive(found.operator_id)
             await self._note("pin_right", {"operatorId": found.operator_id})
         now_s = self._now_s()
         self._forget(now_s)
@@ -95,14 +96,19 @@ class SignIn:
         if left_s > 0:
             raise LockedError(max(1, round(left_s)))
 
-    def _count_failure(self) -> None:
+    def _count_failure(self, whose: str | None) -> None:
         now_s = self._now_s()
-        while self._failed_s and now_s - self._failed_s[0] >= _WINDOW_S:
-            self._failed_s.popleft()
-        self._failed_s.append(now_s)
-        if len(self._failed_s) >= PIN_FAILURES_PER_MINUTE_MAX:
+        while self._failed and now_s - self._failed[0][0] >= _WINDOW_S:
+            self._failed.popleft()
+        self._failed.append((now_s, whose))
+        if len(self._failed) >= PIN_FAILURES_PER_MINUTE_MAX:
             self._locked_until_s = now_s + _WINDOW_S
-            self._failed_s.clear()
+
+    def _forgive(self, whose: str) -> None:
+        others = [one for one in self._failed if one[1] != whose]
+        self._failed.clear()
+        self._failed.extend(others)
+        self._locked_until_s = 0.0
 
     def _forget(self, now_s: float) -> None:
         for token in [t for t, s in self._sessions.items() if s.until_s <= now_s]:

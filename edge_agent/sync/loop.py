@@ -313,6 +313,7 @@ class SyncLoop:
         session.generation = replica.generation
         self._cursor = replica.live_cursor()
         self._server_time_ms = replica.server_time_ms()
+        session.begun(self._now_s(), self._replica_age_s())
 
     def _learn(self, received_at: str, server_time: str, timed: Timed) -> None:
         try:
@@ -370,8 +371,7 @@ class SyncLoop:
     def _time_of(self, at_s: float | None) -> int | None:
         if at_s is None:
             return None
-        moment, _ = self._timekeeper.now()
-        return moment.at_ms - int((self._now_s() - at_s) * 1_000)
+        return self._timekeeper.now()[0].at_ms - int((self._now_s() - at_s) * 1_000)
 
     def _replica_age_s(self) -> float | None:
         """Since the server's time of the last whole page; a long poll that waits ages it ≤ 25 s."""

@@ -136,6 +136,7 @@ class Session:
     holds_token: bool = False
     rolled_back: str | None = None  # the server holds more of this epoch than the journal
     _last_met_s: float | None = None
+    _heard_before_s: float | None = None  # when an earlier run last heard from the server
     _token_until_s: float = 0.0
     _token_rejected: bool = False  # a token was refused before it was of any use
     _afresh: bool = False
@@ -144,6 +145,12 @@ class Session:
     _status_due_s: float = 0.0
     _status_sent_through: dict[str, int] = field(default_factory=dict)
     _batch_max: int = UPLOAD_BATCH_ENTRIES_MAX
+
+    def begun(self, now_s: float, silent_s: float | None) -> None:
+        """`silent_s`: how long ago an earlier run heard from the server. A restart is no reason to
+        call a gate offline since just now.
+        """
+        self._heard_before_s = None if silent_s is None else now_s - silent_s
 
     # --- what the journal says --------------------------------------------------------------
 
@@ -341,7 +348,8 @@ class Session:
         if not silent and failure.kind is not FailureKind.REFUSED:
             return
         if self.offline_since_s is None:
-            self.offline_since_s = now_s
+            before_s = self._heard_before_s if heard_s is None else None
+            self.offline_since_s = now_s if before_s is None else before_s
         self.online = False
 
     def _token_refused(self, link: _Link, failure: Failure, now_s: float) -> None:

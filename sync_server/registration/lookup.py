@@ -75,9 +75,9 @@ def _fits(row: Row, vault: Vault, text: str) -> bool:
         return phone.endswith(digits.removeprefix("0") if len(digits) > _PHONE_END else digits)
     said = normal_name(text)
     name = normal_name(vault.open(row["name"]) or "")
-    return said in name or (
-        bool(row["organization"]) and normal_name(row["organization"]).startswith(said)
-    )
+    if said in name or normal_name(row["group"] or "") == said:
+        return True
+    return bool(row["organization"]) and normal_name(row["organization"]).startswith(said)
 
 
 def _owners_of_code(conn: Connection, vault: Vault, text: str, among: list[str]) -> set[str]:

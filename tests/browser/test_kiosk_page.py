@@ -153,13 +153,13 @@ async def test_the_strip_tells_offline_waiting_age_and_readers(page: Page, gate:
     await expect(page.locator("#online")).to_have_text("온라인")
     gate.health |= {
         "online": False,
-        "offlineSince": "2026-11-21T05:02:00.000Z",
+        "offlineSince": "2025-11-20T05:02:00.000Z",
         "waiting": 17,
         "replicaAgeS": 754.0,
         "readers": [{"name": "camera", "state": "missing", "detail": "/dev/video0"}],
     }
     await page.locator("#language").click()
-    await expect(page.locator("#online")).to_have_text("Offline since 14:02")
+    await expect(page.locator("#online")).to_have_text("Offline since 11-20 14:02")
     await expect(page.locator("#online")).to_have_class("trouble")
     await expect(page.locator("#waiting")).to_have_text("17 scans to send")
     await expect(page.locator("#age")).to_have_text("List 13 min old")

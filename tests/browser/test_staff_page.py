@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import argon2
+import httpx
 import msgspec
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ from playwright.async_api import Page, expect
 from edge_agent.bootstrap import Running
 from edge_agent.config import Config
 from edge_agent.folder import GateFolder
+from edge_agent.identity import b64_encode, load_identity, save_identity
 from edge_agent.parts import GateParts
 from edge_agent.storage.replica import Replica
 from shared import wire
@@ -28,6 +30,10 @@ HASH = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PI
 
 def _with_staff(folder: Path) -> Path:
     enrolled_folder(folder)
+    sealing = msgspec.structs.replace(
+        load_identity(folder), server_key=b64_encode(b"\t" + bytes(31))
+    )
+    save_identity(folder, sealing)
     operator = wire.OperatorLine(
         revision=11, hash="0" * 32, operator_id="op-1", name="김감독", active=True, pin_hash=HASH
     )
@@ -62,6 +68,10 @@ async def gate(page: Page, tmp_path: Path) -> AsyncIterator[GateParts]:
 
 def _recorded(gate: GateParts, reason: str) -> None:
     until(lambda: gate.journal.newest(1)[0].body.get("reason") == reason, "it is written down")
+
+
+def _present(url: str, shown: str) -> None:
+    httpx.post(f"{url}api/present", json={"code": shown}, timeout=10).raise_for_status()
 
 
 async def sign_in(page: Page) -> None:
@@ -111,6 +121,40 @@ async def test_a_wrong_pin_is_told_and_a_badge_opens_the_desk(page: Page, gate: 
     await page.keyboard.press("Enter")
     await expect(page.locator("#desk-said")).to_have_text("이름이나 PIN이 맞지 않습니다")
     assert gate.journal.newest(1)[0].body["note"] == "pin_wrong"
+
+
+async def test_a_walk_in_tapped_twice_is_one_and_has_a_name(page: Page, gate: GateParts) -> None:
+    await sign_in(page)
+    await page.get_by_role("button", name="현장 등록").click()
+    await page.locator("#walk-name").fill("이도령")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="신분 확인됨").dblclick()
+    await expect(page.locator(".cards li").first).to_contain_text("이*령 허용됨")
+    await expect(page.locator("#desk-said")).to_contain_text("이*령")
+    bodies = [row.body for row in gate.journal.newest(5)]
+    assert [body.get("kind") for body in bodies if body["type"] == "scan"] == ["walk_in"]
+
+
+async def test_a_desk_left_alone_gives_the_screen_back(page: Page, gate: GateParts) -> None:
+    await page.clock.install()
+    await page.reload()
+    await expect(page.locator("#stage")).to_have_attribute("data-kind", "waiting")
+    await sign_in(page)
+    await page.clock.run_for(301_000)  # the session is over
+    await expect(page.get_by_role("button", name="김*독")).to_be_visible()
+    await page.clock.run_for(61_000)
+    await expect(page.locator("#desk")).to_be_hidden()
+    assert not gate.lane.health.fault
+
+
+async def test_a_badge_held_up_covers_no_visitors_answer(page: Page, gate: GateParts) -> None:
+    await page.keyboard.type("GS:STAFF:NOBODY")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="김*독")).to_be_visible()
+    await asyncio.to_thread(_present, page.url, code(1))
+    await expect(page.locator("#desk")).to_be_hidden()
+    await expect(page.locator("#stage")).to_have_attribute("data-kind", "admitted")
+    assert not gate.lane.health.fault
 
 
 async def test_closed_and_held_show_at_once(page: Page, gate: GateParts) -> None:

@@ -6,7 +6,7 @@ import { fit } from "./fit.js";
 import { connect } from "./link.js";
 import { byId, setText } from "./page.js";
 import { play, setVolume } from "./sounds.js";
-import { openStaff, staffHealth } from "./staff.js";
+import { openStaff, staffHealth, visitorCame } from "./staff.js";
 import { drawStrip } from "./strip.js";
 import { fill, OTHER, tell } from "./words.js";
 
@@ -153,7 +153,10 @@ function showDecision(decision) {
 
 let assets;
 const onFrame = {
-  decision: showDecision,
+  decision(data) {
+    visitorCame();
+    showDecision(data);
+  },
   count(data) {
     facts.health = { ...facts.health, ...data };
     draw();

@@ -19,6 +19,13 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// With the day where it was not today.
+export function dayAndTime(when, timeZone) {
+  const day = (date) => date.toLocaleDateString("sv-SE", timeZone ? { timeZone } : {}).slice(5);
+  const then = day(new Date(when));
+  return [then === day(new Date()) ? "" : then, clockTime(when, timeZone)].join(" ").trim();
+}
+
 export function clockTime(when, timeZone) {
   const options = { hour: "2-digit", minute: "2-digit", hour12: false };
   return new Date(when).toLocaleTimeString("en-GB", timeZone ? { ...options, timeZone } : options);

@@ -4,7 +4,9 @@ import { keyboard } from "./keyboard.js";
 import { byId, make, setText } from "./page.js";
 import { gatePane } from "./staff_gate.js";
 import { peoplePane, recentPane, walkInPane } from "./staff_people.js";
-import { tell } from "./words.js";
+import { CATALOGUES, tell } from "./words.js";
+
+const LEFT_ALONE_MS = 60_000; // a desk where nobody signs in gives the screen back to the visitors
 
 const desk = {
   facts: null,
@@ -19,9 +21,10 @@ const desk = {
 };
 const PANES = [["people", peoplePane], ["recent", recentPane], ["walkIn", walkInPane], ["gate", gatePane]];
 let ticking;
+let alone;
 
 async function ask(what, body = {}) {
-  const answer = await fetch(`/api/manual/${what}`, {
+  const answer = await call(what, {
     method: "POST",
     headers: {
       "Content-Type": "application/json",
@@ -37,10 +40,19 @@ async function ask(what, body = {}) {
     desk.told(desk.say("s.over"));
     throw new Error("s.over");
   }
-  const problem = new Error(said.error.message);
+  const key = `s.${said.error.code}`;
+  const problem = new Error(key in CATALOGUES[desk.facts.language] ? desk.say(key) : said.error.message);
   problem.code = said.error.code;
   problem.waitS = Number(answer.headers.get("Retry-After"));
   throw problem;
+}
+
+async function call(what, options) {
+  try {
+    return await fetch(`/api/manual/${what}`, options);
+  } catch {
+    throw new Error(desk.say("unlinked.words")); // the agent is restarting
+  }
 }
 
 export function openStaff(facts, operatorId) {
@@ -52,6 +64,11 @@ export function openStaff(facts, operatorId) {
   else signIn(operatorId);
 }
 
+// Where nobody is signed in or typing a PIN, the screen is the visitor's.
+export function visitorCame() {
+  if (byId("desk").open && !desk.token && !byId("pin")?.value) close();
+}
+
 export function staffHealth(health) {
   desk.health = health;
 }
@@ -61,6 +78,7 @@ function close() {
   desk.token = null;
   desk.pane = null; // whoever comes next begins with finding somebody
   clearInterval(ticking);
+  clearTimeout(alone);
   setText(byId("desk-left"), "");
   byId("desk-body").replaceChildren();
   byId("desk").close();
@@ -73,9 +91,22 @@ byId("desk").addEventListener("cancel", (event) => {
 
 // ---- name and PIN -----------------------------------------------------------------------------
 
+function waitAlone() {
+  clearTimeout(alone);
+  alone = setTimeout(() => { if (!desk.token) close(); }, LEFT_ALONE_MS);
+}
+for (const touch of ["pointerdown", "keydown"]) byId("desk").addEventListener(touch, waitAlone);
+
 async function signIn(operatorId) {
   setText(byId("desk-left"), "");
-  const { items } = await (await fetch("/api/manual/operators")).json();
+  desk.show(); // whom the last supervisor looked for is nobody else's business
+  waitAlone();
+  let items;
+  try {
+    ({ items = [] } = await (await call("operators")).json()); // none before the gate is enrolled
+  } catch (problem) {
+    return desk.told(problem.message);
+  }
   if (!items.length) return desk.show(make("p", { text: desk.say("s.nobody") }));
   const known = items.find((one) => one.operatorId.toUpperCase() === operatorId?.toUpperCase()) ?? (items.length === 1 ? items[0] : null);
   if (known) return askPin(known);
@@ -95,6 +126,7 @@ function askPin(operator) {
     event.preventDefault();
     const pin = field.value;
     field.value = "";
+    if (!pin) return;
     try {
       const session = await ask("session", { operator: operator.operatorId, pin });
       desk.token = session.token;

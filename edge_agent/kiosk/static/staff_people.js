@@ -90,8 +90,10 @@ function earlier(desk, { at, gateName, gateId, direction, method }) {
 
 function askWhy(desk, pane, record, key) {
   const field = make("input", { id: "why", maxlength: 500, autocomplete: "off", "aria-label": desk.say("s.why") });
+  let recording = false; // tapped twice is meant once
   const finish = async (text) => {
-    if (!text.trim()) return;
+    if (!text.trim() || recording) return;
+    recording = true;
     try {
       const done = await record(text.trim());
       const shown = done.items ?? [done];
@@ -99,6 +101,7 @@ function askWhy(desk, pane, record, key) {
       recentPane(desk, pane);
       desk.told(desk.say("s.done", { name: names.join(", ") }));
     } catch (problem) {
+      recording = false;
       tellProblem(desk, problem);
     }
   };

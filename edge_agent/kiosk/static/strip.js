@@ -1,5 +1,5 @@
 // The strip at the foot: how the gate is. What is not known is not shown, and never guessed.
-import { byId, clockTime, setText } from "./page.js";
+import { byId, clockTime, dayAndTime, setText } from "./page.js";
 import { tell, tellAge, tellError } from "./words.js";
 
 const HOT_C = 75;
@@ -22,7 +22,7 @@ export function drawStrip({ language, health, linked }) {
     return;
   }
   byId("strip").hidden = Boolean(health.enrolment);
-  const since = health.offlineSince && clockTime(health.offlineSince, zone);
+  const since = health.offlineSince && dayAndTime(health.offlineSince, zone);
   const offline = since ? say("offline", { since }) : say("offlineNow");
   item("online", health.online ? say("online") : offline, {
     mark: health.online ? "●" : "○",

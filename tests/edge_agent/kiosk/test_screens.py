@@ -27,6 +27,7 @@ ALL = [*STATES.values(), *SCREENS.values(), GOODBYE, MISTYPED]
 HOLES = re.compile(r"{\w+}")
 # Keys that the staff side puts together: `s.${…}`.
 S_MADE = [
+    *("too_late", "taken_back", "not_admitted", "scan_not_found", "busy", "invalid_request"),
     "people",
     "recent",
     "walkIn",

@@ -3,6 +3,7 @@
 from typing import Any
 
 import argon2
+import msgspec
 import pytest
 
 from edge_agent.manual.errors import LockedError, NoSessionError, WrongPinError
@@ -27,7 +28,11 @@ class Gate:
             active=True,
             pin_hash=CHEAP.hash("1"),
         )
-        self.desk = SignIn(lambda: {"op-1": self.operator}, self._note, lambda: self.now_s)
+        self.other = msgspec.structs.replace(
+            self.operator, operator_id="op-2", name="Lee", pin_hash=CHEAP.hash("2")
+        )
+        people = {"op-1": self.operator, "op-2": self.other}
+        self.desk = SignIn(lambda: people, self._note, lambda: self.now_s)
 
     async def _note(self, text: str, _data: dict[str, Any]) -> None:
         self.notes.append(text)
@@ -58,6 +63,18 @@ async def test_four_wrong_ones_and_a_right_one_start_the_count_anew() -> None:
     for _ in range(3):
         await wrong(gate, 4)
         await gate.desk.open("Kim", "1")
+
+
+async def test_who_has_a_pin_cannot_guess_a_colleagues_with_it_in_between() -> None:
+    gate = Gate()
+    await wrong(gate, 4)
+    await gate.desk.open("Lee", "2")
+    await gate.desk.open("Lee", "2")  # what others did wrong shuts out nobody who knows
+    await wrong(gate, 1)
+    with pytest.raises(LockedError):
+        await gate.desk.open("Kim", "1")
+    gate.now_s += 60
+    await gate.desk.open("Kim", "1")
 
 
 async def test_a_session_lasts_five_minutes() -> None:

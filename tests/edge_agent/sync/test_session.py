@@ -166,6 +166,16 @@ def test_p5_one_channel_in_trouble_leaves_the_others_alone(session):
     assert session.next(STATUS, 0) == SendStatus()
 
 
+def test_a_restart_does_not_shorten_how_long_the_server_is_gone(session):
+    session = Session(session.jitter)
+    session.begun(0, 3_600)
+    session.failed(UP, REFUSED, 1)
+    assert session.offline_since_s == -3_600
+    session.token_granted(600, 10)
+    session.failed(UP, REFUSED, 20)
+    assert session.offline_since_s == 20
+
+
 def test_a_server_that_is_back_is_met_by_all_channels_at_once(session):
     for channel in (DOWN, UP, STATUS):
         session.next(channel, 0)

@@ -101,6 +101,13 @@ async def test_a_gate_asks_the_same_index(server, typed):
     await found_at_a_gate(server, typed, ["P000003"])
 
 
+async def test_a_gate_finds_a_group_at_the_server_as_it_does_alone(server):
+    body = {"name": "Someone", "email": "g@example.org", "group": "Choir"}
+    await server.api("POST", "/participants", key=server.keys["operator"], json=body | {"id": "G1"})
+    assert await server.services.search.ready(10)
+    await found_at_a_gate(server, "choir", ["G1"])
+
+
 async def test_sheets_of_badges(server):
     key = server.keys["operator"]
     status, pdf = await server.api("GET", "/tickets/sheet.pdf", key=key)
