@@ -106,6 +106,9 @@ class FactSource:
         self._place = place
         self._reader = reader
         self._journal = journal
+        self.usual_direction: Direction | None = (
+            None  # at a gate for both ways, if nothing else says
+        )
         self.closed = False  # by a supervisor here; the server's word stands beside it
         self._hold(reader.reference())
         self._rebuild()
@@ -154,7 +157,7 @@ class FactSource:
         facts = Facts(
             event=event,
             gate=gate,
-            direction=direction_at(gate, direction),
+            direction=direction_at(gate, direction, self.usual_direction),
             now=now,
             recognition=recognition,
             credential=credential,
@@ -178,7 +181,7 @@ class FactSource:
         facts = Facts(
             event=event,
             gate=gate,
-            direction=direction_at(gate, direction),
+            direction=direction_at(gate, direction, self.usual_direction),
             now=now,
             recognition=Recognition.FOUND,
             participant=found.participant,
@@ -277,10 +280,12 @@ def method_of(sighting: Sighting) -> Method:
     return Method.BLE_AUTO if sighting.kind == "beacon" else Method.QR_SCAN
 
 
-def direction_at(gate: Gate, asked: Direction | None) -> Direction:
-    """At a gate for both ways the reader's or kiosk's setting says, else entry."""
+def direction_at(gate: Gate, asked: Direction | None, usual: Direction | None) -> Direction:
+    """At a gate for both ways the reader's or kiosk's setting (`usual`) says, else entry; at a gate
+    for one way a setting of earlier, when it was for both, says nothing.
+    """
     if gate.direction is GateDirection.BOTH:
-        return asked or Direction.ENTRY
+        return asked or usual or Direction.ENTRY
     only = Direction(gate.direction.value)
     if asked is not None and asked is not only:
         raise UsageError(f"gate {gate.gate_id} is for {only} only: leave the direction out")

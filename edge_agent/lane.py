@@ -91,7 +91,6 @@ class Lane:
         disk: Disk,
         *,
         new_scan_id: Callable[[], str],
-        default_direction: Direction | None = None,
     ) -> None:
         self.facts = facts
         self.health = LaneHealth()
@@ -101,7 +100,6 @@ class Lane:
         self._time = time
         self._disk = disk
         self._new_scan_id = new_scan_id
-        self.default_direction = default_direction
         self._quota = _UnreadableQuota()
 
     def present(
@@ -113,8 +111,7 @@ class Lane:
         started_s = system_clock.monotonic_s()
         reading = Reading.of(self._time)
         waited_ms = max(0, reading.boot_ms - sighting.boot_ms)  # decoding and the queue
-        asked = direction or self.default_direction
-        gathered = self.facts.gather(sighting, asked, reading.moment)
+        gathered = self.facts.gather(sighting, direction, reading.moment)
         decision = decide(gathered.facts)
         recorded = not dry_run and self._worth_recording(decision, reading)
         processing_ms = round(waited_ms + (system_clock.monotonic_s() - started_s) * 1_000, 2)
@@ -167,7 +164,7 @@ class Lane:
         return self._carry_out(body, gathered, decision, reading)
 
     def _gather_order(self, order: Order, reading: Reading) -> Gathered:
-        asked = order.direction or self.default_direction
+        asked = order.direction
         if order.code is not None:
             sighting = Sighting("typed", order.code, None, reading.boot_ms, "staff")
             return self.facts.gather(sighting, asked, reading.moment)

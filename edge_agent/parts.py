@@ -68,9 +68,9 @@ class GateParts:
             time,
             disk,
             new_scan_id=new_scan_id,
-            default_direction=config.direction,
         )
         set_here = load_settings(folder.gate_settings)  # `decide` alone obeys it too
+        lane.facts.usual_direction = config.direction
         lane.facts.closed = set_here.mode != "open"
         light = Backlight(config.backlight)
         return cls(

@@ -60,7 +60,7 @@ class Desk:
         self._on_lane = on_lane
         self._server_key = server_key
         self._settings_file = settings_file
-        self._set_by_config = lane.default_direction
+        self._set_by_config = lane.facts.usual_direction
         self.settings = load_settings(settings_file)
         self._dim_screen = dim_screen
         # Left alone until a supervisor has dimmed it: a laptop's own setting is its owner's.
@@ -169,4 +169,4 @@ class Desk:
 
     def _put_in_force(self) -> None:
         self._lane.facts.closed = self.settings.mode != "open"
-        self._lane.default_direction = self.settings.direction or self._set_by_config
+        self._lane.facts.usual_direction = self.settings.direction or self._set_by_config

@@ -175,6 +175,16 @@ def test_direction_at_a_one_way_gate(gate: Gate) -> None:
         gate.present(code(1), direction=Direction.ENTRY)
 
 
+def test_what_was_set_at_a_gate_for_both_ways_does_not_stop_it_when_it_is_for_one(
+    gate: Gate,
+) -> None:
+    """The device was moved, or the gate was changed at the server: the door may not hang."""
+    gate.lane.facts.usual_direction = Direction.EXIT
+    assert gate.present(code(1)).direction == "exit"
+    gate.replica.apply_page([lines.gate(revision=11, direction="entry")], lines.page(11))
+    assert gate.present(code(2)).direction == "entry"
+
+
 def test_dry_run_records_nothing(gate: Gate) -> None:
     outcome = gate.present(code(1), dry_run=True)
     assert (outcome.decision.admitted, outcome.scan_id, gate.journal.head) == (True, None, 0)

@@ -120,7 +120,8 @@ function drawWords() {
   const other = byId("language");
   other.lang = OTHER[language];
   setText(other, tell(OTHER[language], "language"));
-  const direction = health.direction ?? health.gate?.direction;
+  const ways = health.gate?.direction; // what a supervisor set is for a gate for both ways
+  const direction = ways === "both" ? health.direction ?? ways : ways;
   const arrow = { entry: "→", exit: "←", both: "↔" }[direction] ?? "";
   setText(byId("gate"), health.gate?.name ? `${arrow} ${health.gate.name}` : "Gatesync");
   setText(byId("event"), health.event?.name ?? "");
