@@ -302,7 +302,7 @@ class Planner:
             after["status"] = (row.status or ParticipantStatus.REGISTERED).value
         differs = any(value != before[name] for name, value in after.items())
         if differs:
-            after |= {"import_id": self._import_id, "updated_ms": now_ms}
+            after |= {"import_id": self._import_id or before["import_id"], "updated_ms": now_ms}
             if email_key != before["email_key"]:
                 self._see("freed", before["email_key"])
                 after["email_key"] = email_key

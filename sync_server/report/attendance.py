@@ -19,8 +19,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def rows(conn: Connection, vault: Vault) -> Iterator[tuple[object, ...]]:
-    """The heading, then everybody in the order of their ids; times in the event's zone."""
+def rows(conn: Connection, vault: Vault, *, personal: bool = True) -> Iterator[tuple[object, ...]]:
+    """The heading, then everybody in the order of their ids; times in the event's zone.
+
+    Without `personal` names are masked, and what would tell people apart (organization, region,
+    group: small ones are not broken down) is left empty.
+    """
     event = load_event(conn)
     zone = ZoneInfo(event.time_zone)
     local = _local(zone)
@@ -37,8 +41,13 @@ def rows(conn: Connection, vault: Vault) -> Iterator[tuple[object, ...]]:
     for row in conn.execute(query):
         entries, exits, refused, conflicts = counted.get(row.participant_id, (0, 0, 0, 0))
         stay = stays.get(row.participant_id)
+        who = (
+            (vault.open(row.name), row.organization, row.region, row.group)
+            if personal
+            else (row.masked_name, None, None, None)
+        )
         yield (
-            row.participant_id, vault.open(row.name), row.organization, row.region, row.group,
+            row.participant_id, *who,
             row.status, "yes" if row.attended else "no", "yes" if row.inside else "no",
             local(row.first_entry_ms), local(row.last_entry_ms),
             entries, exits, refused, conflicts, round(stay, 1) if stay is not None else None,

@@ -195,3 +195,32 @@ async def test_cancelling_and_registering_twice(server):
     emptied = {"phone": None, "group": "", "organization": " "}
     status, answer = await server.api("PATCH", "/participants/X1", key=key, json=emptied)
     assert (status, [answer[name] for name in emptied]) == (200, [None] * 3)
+
+
+async def test_who_may_not_see_the_list_gets_masked_names_of_who_came(server):
+    operator = server.keys["operator"]
+    somebody = {**HONG, "group": "VIP", "organization": "Hong & Co"}
+    await server.api("POST", "/participants", key=operator, json=somebody)
+    for role in ("viewer", "supervisor", "operator"):
+        headers = {"Authorization": f"Bearer {server.keys[role]}"}
+        url = server.url + "/api/v1/reports/attendance.csv"
+        async with server.http.get(url, headers=headers) as answer:
+            line = next(x for x in (await answer.text()).splitlines() if x.startswith("H1,"))
+        told = line.split(",")[:6]
+        if role == "operator":
+            assert told == ["H1", "홍길동", "Hong & Co", "", "VIP", "registered"]
+        else:
+            assert told == ["H1", "홍*동", "", "", "", "registered"]
+
+
+async def test_an_edit_keeps_the_import_that_a_participant_came_from(server):
+    key = server.keys["operator"]
+    body = "name,email\n홍길동,hong@example.org\n".encode()
+    status, result = await server.api(
+        "POST", "/participants/import", key=key, data=body, headers={"Content-Type": "text/csv"}
+    )
+    assert status == 200, result
+    (participant_id,), _ = await found(server, "q=hong@example.org")
+    path = f"/participants/{participant_id}"
+    status, edited = await server.api("PATCH", path, key=key, json={"group": "VIP"})
+    assert (status, edited["importId"]) == (200, result["importId"])
