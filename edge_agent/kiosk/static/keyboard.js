@@ -4,7 +4,7 @@ import { make } from "./page.js";
 
 const ROWS = {
   digits: ["123", "456", "789"],
-  latin: ["1234567890", "qwertyuiop", "asdfghjkl@", "zxcvbnm.-"],
+  latin: ["1234567890", "qwertyuiop", "asdfghjkl@", "zxcvbnm.-_+"],
   hangul: ["ㅂㅈㄷㄱㅅㅛㅕㅑㅐㅔ", "ㅁㄴㅇㄹㅎㅗㅓㅏㅣ", "ㅋㅌㅊㅍㅠㅜㅡㅃㅉㄸㄲㅆㅒㅖ"],
 };
 
