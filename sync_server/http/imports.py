@@ -27,7 +27,7 @@ from sync_server.http.errors import ApiError, invalid, not_found
 from sync_server.http.forms import ItemsAtMost, RowCursor
 from sync_server.http.review import checked_limit
 from sync_server.http.routing import Call, Query, Route, decoded, json_response
-from sync_server.http.upload import Upload, receive_file, spooled
+from sync_server.http.upload import UNNAMED, Upload, receive_file, spooled
 from sync_server.identity.rights import Right
 from sync_server.registration import import_store
 from sync_server.registration.import_desk import NotUndoableError, Request
@@ -211,7 +211,8 @@ async def _read(work: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(work)
     except ListError as error:
-        raise ApiError(400, "unreadable_file", str(error), messageKo=error.korean) from error
+        korean = error.korean.replace(UNNAMED, "올린 파일")
+        raise ApiError(400, "unreadable_file", str(error), messageKo=korean) from error
 
 
 async def _undoing(work: Callable[[], T]) -> T:

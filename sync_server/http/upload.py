@@ -27,6 +27,7 @@ TYPES = frozenset({
     "application/vnd.oasis.opendocument.spreadsheet",
     _SHEET,
 })  # fmt: skip
+UNNAMED = "the uploaded file"
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Upload:
     """`parts` are the other parts of the form, by name."""
 
     file: IO[bytes]
-    source: str = "the uploaded file"
+    source: str = UNNAMED
     size: int = 0
     parts: dict[str, str] = field(default_factory=dict)
 

@@ -17,14 +17,14 @@ CURVE_WIDTH, CURVE_HEIGHT = 720, 160
 _BAR_WIDTH_MAX = 60  # a short event is no wall of blue
 
 
-def html(report: Report, language: str) -> str:
-    """A page of its own; no script, no outside resource."""
+def html(report: Report, language: str, *, everything: bool = True) -> str:
+    """A page of its own; no script, no outside resource. `everything` links the whole export."""
     environment = Environment(
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True
     )
     template = files("sync_server.report") / "final.html"
     return environment.from_string(template.read_text("utf-8")).render(
-        report=report, language=language, say=lambda value: cell(value, language), Word=Word,
+        report=report, language=language, everything=everything, say=lambda value: cell(value, language), Word=Word,
         bars=bars_of(report.curve), width=CURVE_WIDTH, height=CURVE_HEIGHT,
     )  # fmt: skip
 

@@ -117,7 +117,8 @@ function drawConnection() {
   const old = byId("old");
   old.hidden = facts.line === "connected" || facts.heardAt === null;
   if (!old.hidden) {
-    const time = new Date(facts.heardAt).toLocaleTimeString(currentLanguage());
+    const zone = { timeZone: facts.event?.timeZone };
+    const time = new Date(facts.heardAt).toLocaleTimeString(currentLanguage(), zone);
     const words = tell("old", { time, age: tellAge(Date.now() - facts.heardAt) });
     if (old.textContent !== words) old.textContent = words;
   }

@@ -224,3 +224,20 @@ async def test_an_edit_keeps_the_import_that_a_participant_came_from(server):
     path = f"/participants/{participant_id}"
     status, edited = await server.api("PATCH", path, key=key, json={"group": "VIP"})
     assert (status, edited["importId"]) == (200, result["importId"])
+
+
+async def test_the_report_links_the_export_to_those_who_may_have_it(server):
+    for role, linked in (("viewer", False), ("operator", True)):
+        headers = {"Authorization": f"Bearer {server.keys[role]}"}
+        url = server.url + "/api/v1/reports/final.html"
+        async with server.http.get(url, headers=headers) as answer:
+            assert ("export.zip" in await answer.text()) is linked
+
+
+async def test_a_file_that_is_no_list_is_refused_in_korean_too(server):
+    status, answer = await server.api(
+        "POST", "/participants/import", key=server.keys["operator"],
+        data=b"a,b\n1,2\n", headers={"Content-Type": "text/csv"},
+    )  # fmt: skip
+    assert status == 400
+    assert answer["error"]["messageKo"].startswith("올린 파일에 ")
