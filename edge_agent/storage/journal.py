@@ -236,17 +236,17 @@ class Journal:
         """Go on under a new epoch, from 1; the entries of the old one stay and are still offered."""
         number = self._number + 1
         self._mended(lambda: write_epoch(self._conn, number, epoch, cause))
-        self._heads[self.epoch] = self.head
-        self._number, self._base = number, number << SEQ_BITS
+        self._heads[self.epoch], self._number, self._base = self.head, number, number << SEQ_BITS
         self.epoch, self.head, self.unsealed_count, self.last_occurred_ms = epoch, 0, 0, 0
 
     def unsealed_epoch(self) -> str | None:
         """The oldest epoch with entries whose times are not final yet."""
         for (row_id,) in self._conn.execute("SELECT id FROM entries WHERE sealed = 0 ORDER BY id"):
             if row_id not in self._damaged:
-                found = "SELECT epoch FROM epochs WHERE number = ?"
-                row = self._conn.execute(found, (row_id >> SEQ_BITS,)).fetchone()
+                of = (row_id >> SEQ_BITS,)
+                row = self._conn.execute("SELECT epoch FROM epochs WHERE number = ?", of).fetchone()
                 return None if row is None else str(row[0])
+        self.unsealed_count = 0  # another thread may have found the last ones damaged
         return None
 
     def unsealed(self, limit: int, epoch: str | None = None) -> list[Row]:

@@ -196,7 +196,9 @@ class Run:
         return False
 
     def quiet(self, agent: Agent, states: dict[str, str]) -> bool:
-        if not agent.alive or agent.journal.unsealed_count or agent.sync.state().waiting:
+        if not agent.alive or agent.sync.state().waiting:
+            return False
+        if agent.journal.unsealed_epoch() is not None:  # a damaged row waits for no time
             return False
         if states.get(agent.device_id) == "revoked":
             return agent.replica.generation is None

@@ -27,6 +27,8 @@ from sync_server.mail.sender import MailRoom
 from sync_server.mail.settings import mail_settings
 from sync_server.privacy.vault import Vault
 from sync_server.readiness import Readiness
+from sync_server.registration.import_desk import ImportDesk
+from sync_server.registration.import_jobs import ImportJobs
 from sync_server.registration.search import ParticipantSearch
 from sync_server.storage.backup import write_backup
 from sync_server.storage.paths import DataFolder
@@ -109,8 +111,11 @@ class SimServer:
         self.store.disk_ms = self.disk_ms
         heads = HeadWatch(loop)
         self.store.on_commit(heads.notify)
+        desk = ImportDesk(self.store, VAULT, KEYS, self.folder.imports, lambda: world.true_ms, None)
         self.services = Services(
             database=self.store,
+            desk=desk,
+            import_jobs=ImportJobs(desk),
             keys=KEYS,
             tokens=TOKENS,
             vault=VAULT,

@@ -98,6 +98,18 @@ def test_a_new_epoch_counts_from_one_and_the_old_is_still_offered(tmp_path: Path
     journal.close()
 
 
+def test_p2_a_damaged_row_that_another_thread_finds_waits_for_no_time(tmp_path: Path) -> None:
+    """Else the gate would say for ever that an entry's time is not final."""
+    journal = open_journal(tmp_path)
+    journal.append_scan(scan(1), at_ms=AT_MS)
+    assert journal.unsealed_count == 1
+    journal._conn.execute("UPDATE entries SET body = replace(body, 'P1', 'P7')")
+    assert journal.newest(9) == []
+    assert journal.unsealed_epoch() is None
+    assert journal.unsealed_count == 0
+    journal.close()
+
+
 def test_p2_a_damaged_row_is_named_and_the_rest_goes_up(tmp_path: Path) -> None:
     journal = open_journal(tmp_path)
     for n in range(1, 6):

@@ -10,6 +10,7 @@ import pytest
 
 from shared import limits
 from shared.errors import TransientError
+from sync_server.insight import stats
 from tests.sync_server.http.conftest import Server
 
 JSON = {"Content-Type": "application/json"}
@@ -109,11 +110,11 @@ async def test_garbage_that_is_no_http_is_answered_in_json(server: Server) -> No
 async def test_a_failure_of_ours_tells_its_id_and_nothing_else(
     server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def broken(_job: Any) -> Any:
+    def broken(*_given: Any, **_named: Any) -> Any:
         raise RuntimeError("secret detail")
 
     key = server.keys["viewer"]
-    monkeypatch.setattr(type(server.database), "read", lambda _self, job: broken(job))
+    monkeypatch.setattr(stats, "overall", broken)
     status, answer = await server.api("GET", "/stats/overall", key=key)
     assert (status, checked(answer)["code"]) == (500, "internal")
     assert "secret" not in json.dumps(answer)
@@ -124,10 +125,10 @@ async def test_a_failure_of_ours_tells_its_id_and_nothing_else(
 async def test_p12_a_full_queue_says_when_to_come_back(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(_job: Any) -> Any:
+    def full(*_given: Any, **_named: Any) -> Any:
         raise TransientError("The server is busy; try again in a moment.")
 
-    monkeypatch.setattr(type(server.database), "read", lambda _self, job: full(job))
+    monkeypatch.setattr(stats, "overall", full)
     status, answer = await server.api("GET", "/stats/overall", key=server.keys["viewer"])
     assert (status, checked(answer)["code"]) == (503, "busy")
     assert server.last.headers["Retry-After"] == "1"
