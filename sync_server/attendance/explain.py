@@ -74,12 +74,20 @@ class Names(NamedTuple):
 
 
 def explanation(
-    row: ScanRow, against: ScanRow | None, names: Names, knowledge: Knowledge | None
+    row: ScanRow,
+    against: ScanRow | None,
+    names: Names,
+    knowledge: Knowledge | None,
+    was: Kind | None = None,
 ) -> Words:
+    """`was`: what a voided scan's conflict was about."""
     kind = Kind(row.verdict_kind) if row.verdict_kind else None
     said = _said(row, kind)
     where = _where(row, names)
     accepted = Words("", "")
+    if was is not None:
+        before = _KIND_WORDS[was]
+        accepted = Words(f" (before: {before.en.rstrip('.')})", f" (이전: {before.ko.rstrip('.')})")
     if kind not in (None, Kind.OVERRIDE) and row.verdict == Verdict.CONFIRMED:
         accepted = Words(" (accepted by a supervisor)", " (관리자 승인)")
     en = [f"{where.en}: {said.en.rstrip('.')}{accepted.en}."]

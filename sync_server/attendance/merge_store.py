@@ -192,8 +192,12 @@ def refold_device(conn: Connection, device_id: str, now_ms: int) -> list[str]:
     return refold(conn, _people_where(conn, mine), now_ms, scan_ids={*words, *nobodys})
 
 
-def conflicts_without_words_on(conn: Connection, scan_id: str, participant_id: str | None) -> bool:
-    """Whether this scan would stand in a conflict, had nobody said a word on it."""
+def without_words_on(
+    conn: Connection, scan_id: str, participant_id: str | None
+) -> tuple[Judgement, bool]:
+    """What this scan would count as, had nobody said a word on it; and whether it would stand in a
+    conflict, its own or that of a later one.
+    """
     facts = load_scans(conn, [] if participant_id is None else [participant_id])
     if not any(fact.scan_id == scan_id for fact in facts):
         waiting = held_back(conn)
@@ -201,11 +205,13 @@ def conflicts_without_words_on(conn: Connection, scan_id: str, participant_id: s
     words = load_resolutions(conn, {fact.scan_id for fact in facts} - {scan_id})
     history = _history_of(conn, facts)
     judgements = fold(facts, words, history).judgements
-    return any(
+    own = next(judgements[fact.key] for fact in facts if fact.scan_id == scan_id)
+    disputed = any(
         judgements[fact.key].verdict is Verdict.CONFLICT
         and scan_id in {fact.scan_id, judgements[fact.key].against}
         for fact in facts
     )
+    return own, disputed
 
 
 def tell_old_conflicts(conn: Connection, now_ms: int) -> None:

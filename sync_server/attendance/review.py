@@ -157,16 +157,26 @@ def items_of(
     said on it.
     """
     people = _masked_names(conn, {row.participant_id for row in rows if row.participant_id})
-    sides = _scans_by_id(conn, {row.against for row in rows if row.against})
+    words = _last_words(conn, [row.scan_id for row in rows]) if with_sides else {}
+    voided = {
+        row.scan_id: merge_store.without_words_on(conn, row.scan_id, row.participant_id)
+        for row in rows
+        if row.verdict == Verdict.VOIDED.value and row.scan_id in words
+    }
+    against = {row.scan_id: row.against for row in rows} | {
+        scan_id: before.against for scan_id, (before, _) in voided.items()
+    }
+    sides = _scans_by_id(conn, {side for side in against.values() if side})
     names = Names.load(conn)
     staff = overriders(conn, [row.override for row in [*rows, *sides.values()]])
-    words = _last_words(conn, [row.scan_id for row in rows]) if with_sides else {}
     items = []
     for row in rows:
-        other = sides.get(row.against)
+        other = sides.get(against[row.scan_id] or "")
+        before, disputed = voided.get(row.scan_id, (None, False))
+        was = None if before is None else before.kind
         known = knowledge_of(conn, row, other) if with_sides and _stands_against(row) else None
         item = _item(row, people, names, staff)
-        item["explanation"] = explanation(row, other, names, known).as_json()
+        item["explanation"] = explanation(row, other, names, known, was).as_json()
         if with_sides:
             item["against"] = None
             if other is not None:
@@ -175,7 +185,7 @@ def items_of(
                     "explanation": said.as_json()
                 }
             item["knowledge"] = None if known is None else known.as_json()
-            item["resolution"] = _with_staleness(conn, row, words.get(row.scan_id))
+            item["resolution"] = _resolution(row, words.get(row.scan_id), was, disputed=disputed)
         items.append(item)
     return items
 
@@ -188,17 +198,17 @@ def _stands_against(row: ScanRow) -> bool:
     }
 
 
-def _with_staleness(
-    conn: Connection, row: ScanRow, word: dict[str, Any] | None
+def _resolution(
+    row: ScanRow, word: dict[str, Any] | None, was: Kind | None, *, disputed: bool
 ) -> dict[str, Any] | None:
-    """`stale`: the conflict that the word was said on has gone, by what arrived later."""
+    """`stale`: the conflict that the word was said on has gone, by what arrived later. `kind`: what
+    it was about, also where the scan itself is voided and has none any more.
+    """
     if word is None:
         return None
     if row.verdict == Verdict.VOIDED.value:
-        stale = not merge_store.conflicts_without_words_on(conn, row.scan_id, row.participant_id)
-    else:
-        stale = row.verdict_kind is None
-    return {**word, "stale": stale}
+        return {**word, "kind": None if was is None else was.value, "stale": not disputed}
+    return {**word, "kind": row.verdict_kind, "stale": row.verdict_kind is None}
 
 
 def _filtered(asked: ScanFilter) -> Select[Any]:

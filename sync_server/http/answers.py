@@ -237,6 +237,7 @@ class Resolution(Form):
     operator_id: str
     at: At
     reason: str
+    kind: str | None  # what it was about, also where the scan is voided
     stale: bool
 
 

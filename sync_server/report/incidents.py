@@ -57,9 +57,10 @@ def conflicts(conn: Connection, local: Clock) -> Section:
 
 
 def _kind(item: dict[str, Any]) -> Word:
-    """What it was about; of one taken back only the verdict is left."""
-    if item["kind"] is not None:
-        return _KINDS[Kind(item["kind"])]
+    """What it was about, also where the scan was voided since."""
+    kind = item["kind"] or (item["resolution"] or {}).get("kind")
+    if kind is not None:
+        return _KINDS[Kind(kind)]
     return _VERDICTS[Verdict(item["verdict"])]
 
 

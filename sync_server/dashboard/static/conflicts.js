@@ -63,7 +63,7 @@ function newForm(scanId) {
 
 function drawItem(item, scan, zone, open) {
   const who = scan.maskedName ?? tell("unknownPerson");
-  setText(item.querySelector("h3"), `⚠ ${who}: ${tell(`kind.${scan.kind ?? "double_entry"}`)}`);
+  setText(item.querySelector("h3"), `⚠ ${who}: ${tell(`kind.${scan.kind ?? scan.resolution?.kind ?? "double_entry"}`)}`);
   setText(item.querySelector(".this h4 button"), tell("thisScan"));
   setText(item.querySelector(".this .where"), sideText(scan, zone));
   const other = item.querySelector(".other");

@@ -2,7 +2,9 @@
 
 import pytest
 
-from sync_server.attendance.review import NewResolution, resolve
+from sync_server.attendance.review import NewResolution, ScanFilter, list_conflicts, resolve
+from sync_server.report import incidents
+from sync_server.report.words import Word
 from sync_server.storage import schema
 from sync_server.verify import verify
 from tests.sync_server.builders import NOW_MS, rows_of, scan_entry, upload
@@ -32,3 +34,18 @@ def test_a_word_on_nothing_and_on_a_refusal(database):
     upload(database, [scan_entry(1, admitted=False, reason="revoked")])
     assert say(database, "scan-1") == "scan_not_admitted"
     assert say(database, "scan-2") == "scan_not_found"
+
+
+def test_p11_a_voided_conflict_still_says_what_it_was(database):
+    upload(database, [scan_entry(1, 1), scan_entry(2, 1, minute=40)])
+    assert say(database, "scan-2") == "resolved"
+    (item,) = database.read_now(
+        lambda conn: list_conflicts(conn, ScanFilter(), open_only=False)["items"]
+    )
+    assert (item["verdict"], item["kind"]) == ("voided", None)
+    assert item["against"]["scanId"] == "scan-1"
+    assert (item["resolution"]["kind"], item["resolution"]["stale"]) == ("double_entry", False)
+    assert "before: " in item["explanation"]["en"]
+    assert "이전: " in item["explanation"]["ko"]
+    rows = database.read_now(lambda conn: incidents.conflicts(conn, str)).rows
+    assert rows[0][3] is Word.DOUBLE_ENTRY
