@@ -1,6 +1,7 @@
 // The kiosk page. What it shows follows from a few facts alone: is the agent there, what did it say
 // of its health, is a decision on the screen, and the language. `view` picks one state of the table
 // in screens.py, which comes from the agent; `draw` turns it into the page.
+import { closeKeys, offerKeys } from "./code_keys.js";
 import { drawDisplay, nextDisplay } from "./display.js";
 import { fit } from "./fit.js";
 import { connect } from "./link.js";
@@ -22,6 +23,7 @@ const facts = {
 const STATES = await untilAnswered("/api/screens");
 let backToWaiting;
 let readingOver;
+let face;
 
 // The agent may be restarting just now: a page that gave up would stay blank for good.
 async function untilAnswered(path) {
@@ -77,6 +79,9 @@ function drawStage() {
   const stage = byId("stage");
   const shown = view();
   const language = shown.language ?? facts.language; // by a participant's wish, while it is theirs
+  // Whoever mistyped may be typing again when the page goes back to waiting.
+  if (shown.title.en !== face && !["waiting", "reading"].includes(shown.kind)) closeKeys();
+  face = shown.title.en;
   stage.dataset.kind = shown.kind;
   stage.style.setProperty("--ground", shown.ground);
   stage.style.setProperty("--ink", shown.ink);
@@ -144,6 +149,7 @@ function showDecision(decision) {
   clearTimeout(backToWaiting);
   facts.decision = decision;
   facts.reading = false;
+  closeKeys(); // an answer is covered by nothing
   backToWaiting = setTimeout(() => {
     facts.decision = null;
     draw();
@@ -214,6 +220,7 @@ byId("typed").addEventListener("submit", async (event) => {
   const code = field.value.trim();
   if (!code) return;
   field.value = "";
+  closeKeys();
   // The answer shows by the decision frame, like any other decision.
   try {
     await post("/api/present", { code });
@@ -264,4 +271,5 @@ staff.addEventListener("click", (event) => {
 });
 staff.addEventListener("contextmenu", (event) => event.preventDefault());
 
+offerKeys(facts);
 draw();
