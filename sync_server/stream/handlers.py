@@ -28,6 +28,7 @@ log = structlog.get_logger("stream")
 VERSION = 1
 HANDLE_S_MAX = 15.0
 POLL_S_MAX = 5.0  # a retry that is due waits at most this long beyond its pause
+FAILED_PAUSE_S = 1.0  # after a step that failed, whatever moved meanwhile
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -87,10 +88,12 @@ class Stream:
                 taken = await self.step(handler)
             except TransientError as error:
                 log.warning("the outbox was not read", handler=handler.name, why=str(error))
-                taken = 0
+                await asyncio.sleep(FAILED_PAUSE_S)
+                continue
             except Exception:  # a mistake here must not end the server: gates hang on it
                 log.exception("the outbox was not read", handler=handler.name)
-                taken = 0
+                await asyncio.sleep(FAILED_PAUSE_S)
+                continue
             if not taken:
                 await wait_until(moved, POLL_S_MAX)
 

@@ -52,7 +52,10 @@ class HeadWatch:
 
 
 async def wait_until(event: asyncio.Event, timeout_s: float) -> bool:
-    """Whether `event` came within the time."""
+    """Whether `event` came within the time. Others run meanwhile, also where it had come already:
+    a loop that waits here can be ended.
+    """
+    await asyncio.sleep(0)
     try:
         async with asyncio.timeout(timeout_s):
             await event.wait()
